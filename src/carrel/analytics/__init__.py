@@ -1,0 +1,1 @@
+"""Numbers in: what was searched, and how it went."""

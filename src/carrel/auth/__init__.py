@@ -1,0 +1,1 @@
+"""Who: users, sessions, tokens, API keys, roles and the bootstrap administrator."""

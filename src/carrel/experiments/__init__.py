@@ -1,0 +1,1 @@
+"""What is tried: A/B comparisons of rankings."""

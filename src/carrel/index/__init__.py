@@ -1,0 +1,1 @@
+"""The lake: chunks, words, vectors; the only ranking SQL there is."""

@@ -1,0 +1,1 @@
+"""Everything that touches the outside: settings, database, object store, models, web kit."""

@@ -1,0 +1,1 @@
+"""The write river: read, cut, embed, publish."""

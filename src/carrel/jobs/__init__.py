@@ -1,0 +1,1 @@
+"""Later: the queue, its leases, retries, progress and events."""

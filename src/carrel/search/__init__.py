@@ -1,0 +1,1 @@
+"""The read river: two legs, fused into ranked passages."""

@@ -1,0 +1,1 @@
+"""Whose: organisations, their limits and usage."""

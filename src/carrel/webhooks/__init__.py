@@ -1,0 +1,1 @@
+"""News out: signed deliveries of events."""
