@@ -1,0 +1,58 @@
+"""The app factory: routers in, one ASGI application out."""
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
+
+from fastapi import APIRouter, FastAPI
+
+from carrel import __version__
+from carrel.infra.limits.addresses import Network
+from carrel.infra.settings import Objects
+from carrel.infra.web import problems
+from carrel.infra.web.bodies import BodyLimit, HearOut
+from carrel.infra.web.limiting import Forwarded, Tell
+from carrel.infra.web.middleware import Head, Observe, Secure
+from carrel.infra.web.openapi import described
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+DESCRIPTION = """Documents go in; passages come out, each with its document, version, page and character range.
+
+Send your key as `X-API-Key: ck_...` or `Authorization: Bearer ck_...`. Every failure is `application/problem+json`
+with a stable `code`, a `request_id` and, where there is something to do, a `hint`. Changing POSTs accept an
+`Idempotency-Key`."""
+
+
+def build(
+    routers: Iterable[APIRouter],
+    limits: Objects,
+    lifespan: Lifespan | None = None,
+    *,
+    proxies: Sequence[Network] = (),
+) -> FastAPI:
+    """An application over `routers`. `app.state.kit` must be set before the first request, usually by `lifespan`.
+
+    What `proxies` say about the clients behind them is believed.
+    """
+    app = FastAPI(
+        title="Carrel",
+        version=__version__,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    for router in routers:
+        app.include_router(router)
+    problems.install(app)
+    # The last one added is the outermost: it meets the request first and sees its answer last.
+    app.add_middleware(BodyLimit, json=limits.json_max_bytes, upload=limits.upload_max_bytes)
+    app.add_middleware(Head)
+    app.add_middleware(Observe)
+    app.add_middleware(Tell)
+    app.add_middleware(Secure)
+    if proxies:
+        app.add_middleware(Forwarded, trusted=proxies)
+    app.add_middleware(HearOut)
+    app.openapi = lambda: described(app)  # type: ignore[method-assign]
+    return app

@@ -1,0 +1,26 @@
+"""Who asks. A value, so that no room needs to know how it was found out."""
+
+from dataclasses import dataclass
+
+from carrel.core.ids import TenantId
+
+NOT_IMPLIED = frozenset({"account", "operator", "owner"})
+"""What administering an organisation does not bring: somebody's own account, the whole server, and ownership."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """One caller of one organisation, and what the credentials allow."""
+
+    tenant: TenantId
+    subject: str
+    name: str
+    scopes: frozenset[str]
+    multiplier: float | None = None
+    """How many times the usual rate limits, as the tier of a user says; None: the usual, or that of administrators."""
+    rate_limit: float | None = None
+    """Calls a minute that these credentials may make at most, whatever their organisation may."""
+
+    def may(self, scope: str) -> bool:
+        """Whether the credentials hold `scope`; `admin` implies all that an organisation's administrator may do."""
+        return scope in self.scopes or ("admin" in self.scopes and scope not in NOT_IMPLIED)
