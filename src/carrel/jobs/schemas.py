@@ -1,0 +1,174 @@
+"""The shapes of a job: as callers see it, and as workers hold it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from carrel.core.ids import JobId, TenantId
+
+LOWEST_PRIORITY = 9
+
+
+class State(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    """For good: a dead letter, until somebody replays it."""
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    done: int
+    total: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobError:
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """A job as its tenant sees it. `step` is the last step that was finished; `error` the latest failure."""
+
+    id: JobId
+    task: str
+    state: State
+    priority: int
+    step: str | None
+    progress: Progress
+    attempt: int
+    max_attempts: int
+    error: JobError | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    run_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class JobCounts:
+    """How many jobs of a tenant are in each state. Finished ones are forgotten after JOB_KEEP_FINISHED."""
+
+    queued: int
+    running: int
+    succeeded: int
+    failed: int
+    cancelled: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """A row of `jobs`, without what only workers need."""
+
+    id: JobId
+    task: str
+    arguments: dict[str, Any]
+    state: str
+    priority: int
+    step: str | None
+    progress_done: int
+    progress_total: int | None
+    worker: str | None
+    attempt: int
+    max_attempts: int
+    error_code: str | None
+    error_detail: str | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    run_at: datetime
+
+    def view(self) -> JobView:
+        error = None if self.error_code is None else JobError(self.error_code, self.error_detail or "")
+        return JobView(
+            id=self.id,
+            task=self.task,
+            state=State(self.state),
+            priority=self.priority,
+            step=self.step,
+            progress=Progress(self.progress_done, self.progress_total),
+            attempt=self.attempt,
+            max_attempts=self.max_attempts,
+            error=error,
+            created_at=self.created_at,
+            started_at=self.started_at,
+            finished_at=self.finished_at,
+            run_at=self.run_at,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job before it is written."""
+
+    queue: str
+    task: str
+    arguments: str
+    """JSON, as the task packed it."""
+    priority: int
+    run_at: datetime | None
+    lock_key: str | None
+    unique_key: str | None
+    max_attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A job in somebody's hands. Whoever changes the job proves with it that nobody else has taken it since."""
+
+    tenant_id: TenantId
+    id: JobId
+    worker: str | None
+    """None while the job waits."""
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a job ends that does not succeed, in a code for programs and a sentence for people."""
+
+    state: State
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A job that a worker has just taken."""
+
+    tenant_id: TenantId
+    id: JobId
+    task: str
+    arguments: dict[str, Any]
+    worker: str
+    attempt: int
+    max_attempts: int
+
+    @property
+    def hold(self) -> Hold:
+        return Hold(self.tenant_id, self.id, self.worker, self.attempt)
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """A running job whose worker has not been heard of for a whole lease."""
+
+    tenant_id: TenantId
+    id: JobId
+    task: str
+    arguments: dict[str, Any]
+    worker: str
+    attempt: int
+    max_attempts: int
+    lost: int
+    """How often this has happened to the job before."""
+    cancel_requested: bool
+
+    @property
+    def hold(self) -> Hold:
+        return Hold(self.tenant_id, self.id, self.worker, self.attempt)
