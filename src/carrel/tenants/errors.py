@@ -1,0 +1,51 @@
+"""What can be refused because of whose it is."""
+
+from carrel.core.errors import Problem
+
+
+class OrganizationNotFound(Problem):
+    """No organisation has this id."""
+
+    code, title, status = "organization-not-found", "Organization not found", 404
+
+
+class OrganizationDisabled(Problem):
+    """The credentials are good, but an operator has switched the organisation off."""
+
+    code, title, status = "organization-disabled", "The organization is disabled", 403
+
+
+class SlugTaken(Problem):
+    """Another organisation has this slug already."""
+
+    code, title, status = "slug-taken", "The slug is taken", 409
+
+
+class InvalidSlug(Problem):
+    """A slug has 1 to 63 lower-case letters, digits and single hyphens between them."""
+
+    code, title, status = "invalid-slug", "The slug is not valid", 422
+
+
+class QuotaExceeded(Problem):
+    """The organisation has used up what it may use. `limit` and `used` say how much that is; nothing was counted."""
+
+    code, title, status = "quota-exceeded", "Quota exceeded", 403
+
+
+class DocumentQuotaExceeded(QuotaExceeded):
+    """The organisation holds as many documents as it may."""
+
+    code, title = "document-quota-exceeded", "Document quota exceeded"
+
+
+class StorageQuotaExceeded(QuotaExceeded):
+    """The document does not fit into the storage that the organisation has left."""
+
+    code, title = "storage-quota-exceeded", "Storage quota exceeded"
+
+
+class SearchQuotaExceeded(QuotaExceeded):
+    """The organisation has made as many searches today as it may. Days turn at 00:00 UTC."""
+
+    code, title = "search-quota-exceeded", "Daily search quota exceeded"
