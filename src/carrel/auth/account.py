@@ -1,0 +1,94 @@
+"""One's own account."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from carrel.auth.desk import Desk, require_strong, standing_of
+from carrel.auth.errors import InvalidCredentials
+from carrel.auth.errors_users import SessionNotFound, WrongPassword
+from carrel.auth.repository_members import Standings
+from carrel.auth.repository_sessions import PersonalSessions
+from carrel.auth.repository_users import UserRows
+from carrel.auth.schemas_users import Device, Person, Place, Profile, Session, SessionId, SignedIn
+from carrel.auth.throttle import Limit
+from carrel.core.clock import now
+from carrel.core.ids import TenantId
+from carrel.infra.db import Executor
+from carrel.infra.web import Caller, Page, Paging
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """The account of the person who asks. `db` is a unit of work of the gate."""
+
+    db: Executor
+    desk: Desk
+    person: Person
+
+    async def profile(self) -> Profile:
+        """Who you are, and in which organisation."""
+        standing = await standing_of(self.db, self.person.user, self.person.tenant)
+        return Profile(standing.user, standing.place)
+
+    async def rename(self, name: str) -> Profile:
+        await UserRows(self.db).rename(self.person.user, name)
+        return await self.profile()
+
+    async def change_password(self, current: str, new: str) -> None:
+        """Change the password and end all other sessions. Raises `WrongPassword`, `WeakPassword`, `TooManyAttempts`."""
+        await self.desk.throttle.take([Limit("change", str(self.person.user), 10)])
+        # Read beside the unit of work: no transaction is open while hashes are computed.
+        async with self.desk.transaction() as db:
+            account = await UserRows(db).by_id(self.person.user)
+        checked = await self.desk.passwords.check(current, account.password_hash if account else None)
+        if account is None or not checked.right:
+            raise _wrong()
+        require_strong(new, account.email, account.email.partition("@")[0], account.name)
+        hashed = await self.desk.passwords.hash(new)
+        if not await UserRows(self.db).change_password(account.id, account.password_hash, hashed):
+            raise _wrong()
+        await PersonalSessions(self.db, account.id).revoke_all(now(), kept=self.person.session)
+
+    async def sessions(self, paging: Paging) -> Page[Session]:
+        """The living sessions, newest first, in all organisations."""
+        rows, moment = PersonalSessions(self.db, self.person.user), now()
+        after = SessionId(UUID(paging.after[0])) if paging.after else None
+        found = await rows.page(self.person.session, moment, after=after, offset=paging.offset or 0, limit=paging.fetch)
+        total = await rows.count(moment) if paging.wants_total else None
+        return paging.page(found, lambda session: [session.id], total=total)
+
+    async def revoke(self, session: SessionId) -> None:
+        """End a session; servers that have just seen it may accept it for 2 more seconds. Raises `SessionNotFound`."""
+        if not await PersonalSessions(self.db, self.person.user).revoke(session, now()):
+            raise SessionNotFound("The account has no living session with this id.", session_id=str(session))
+
+    async def logout(self) -> None:
+        """End the session that asks. That it has ended meanwhile is no failure."""
+        await PersonalSessions(self.db, self.person.user).revoke(self.person.session, now())
+
+    async def organizations(self) -> list[Place]:
+        """The organisations that you belong to and that are not disabled, the one used last first."""
+        return [one.place for one in await Standings(self.db).of(self.person.user) if one.enabled]
+
+    async def switch(self, organization: TenantId, device: Device) -> SignedIn:
+        """A session in another of your organisations, which ends when this one would. Raises `NoOrganization`.
+
+        Raises `InvalidCredentials` for a session that has ended a moment ago: no other must grow out of it.
+        """
+        enabled = await UserRows(self.db).hold_enabled(self.person.user)
+        end = await PersonalSessions(self.db, self.person.user).expiry(self.person.session, now())
+        if not enabled or end is None:
+            raise InvalidCredentials("The session has ended.", hint="Log in with POST /api/auth/login.")
+        standing = await standing_of(self.db, self.person.user, organization)
+        return await self.desk.sessions.begin(self.db, standing, device, expires_at=end)
+
+
+def person_of(caller: Caller) -> Person:
+    """The person behind the scope `account`, which only sessions hold."""
+    if not isinstance(caller, Person):
+        raise TypeError("Only a person in a session holds the scope `account`.")
+    return caller
+
+
+def _wrong() -> WrongPassword:
+    return WrongPassword("The present password is another.", hint="Send it as `current_password`.")

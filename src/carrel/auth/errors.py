@@ -1,0 +1,73 @@
+"""Why somebody is not let in, and what about keys can be refused."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from carrel.core.errors import Problem
+
+
+class Unauthenticated(Problem):
+    """Nobody knows who is asking."""
+
+    code, title, status = "unauthenticated", "Nobody knows who is asking", 401
+    headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": "Bearer"}
+
+
+class CredentialsRequired(Unauthenticated):
+    """The request carries no credentials."""
+
+    code, title = "credentials-required", "Credentials are required"
+
+
+class CredentialsConflict(Unauthenticated):
+    """The request carries two different credentials, and choosing one would be a guess."""
+
+    code, title = "credentials-conflict", "The credentials contradict each other"
+
+
+class AuthorizationUnsupported(Unauthenticated):
+    """The header `Authorization` uses a scheme other than Bearer."""
+
+    code, title = "authorization-unsupported", "The authorization scheme is not supported"
+
+
+class InvalidCredentials(Unauthenticated):
+    """The key is unknown, expired or revoked; which of these it is, the answer does not tell."""
+
+    code, title = "invalid-credentials", "The credentials are not valid"
+
+
+class KeyNotFound(Problem):
+    """The organisation has no living API key with this id."""
+
+    code, title, status = "api-key-not-found", "API key not found", 404
+
+
+class ScopeNotHeld(Problem):
+    """A key can be given only what its creator may do."""
+
+    code, title, status = "scope-not-held", "The creator lacks this scope", 403
+
+
+class ExpiryInThePast(Problem):
+    """The key would have expired before its first use."""
+
+    code, title, status = "expiry-in-the-past", "The key would have expired already", 422
+
+
+class AdminKeyUnusable(Problem):
+    """The administrator's key cannot be taken from where the settings say."""
+
+    code, title, status = "admin-key-unusable", "The administrator's key cannot be used", 503
+
+
+class TokenKeyMissing(Problem):
+    """In production, access tokens are signed with a key that the settings give; they give none."""
+
+    code, title, status = "token-key-missing", "There is no key to sign tokens with", 503
+
+
+class TokenKeyUnusable(Problem):
+    """A key of the settings is too short, of another kind, or cannot be read."""
+
+    code, title, status = "token-key-unusable", "A key for tokens cannot be used", 503

@@ -1,0 +1,27 @@
+"""Logging in."""
+
+from dataclasses import dataclass
+
+from carrel.auth.desk import Desk, standing_of
+from carrel.auth.emails import key_of
+from carrel.auth.schemas_users import Device, Login, SignedIn
+
+
+@dataclass(frozen=True, slots=True)
+class Logins:
+    """Makes its own short transactions: a try counts although it fails, and none is open while a hash is computed."""
+
+    desk: Desk
+    device: Device
+
+    async def login(self, wanted: Login) -> SignedIn:
+        """Begin a session. Raises `InvalidLogin`, `TooManyAttempts`, `UserDisabled`, `NoOrganization`."""
+        someone = await self.desk.recognise(key_of(wanted.email), wanted.password, self.device)
+        async with self.desk.transaction() as db:
+            await self.desk.admit(db, someone)
+            standing = await standing_of(db, someone.account.id, wanted.organization)
+            return await self.desk.sessions.begin(db, standing, self.device)
+
+    async def refresh(self, token: str) -> SignedIn:
+        """Let a session go on, with new tokens."""
+        return await self.desk.sessions.refresh(token)

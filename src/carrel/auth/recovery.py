@@ -1,0 +1,67 @@
+"""A new password for somebody who has lost the old one."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from carrel.auth import throttle
+from carrel.auth.desk import Desk, require_strong
+from carrel.auth.emails import key_of
+from carrel.auth.keys import digest
+from carrel.auth.opaque import new_link_token
+from carrel.auth.records import Link
+from carrel.auth.registration import link_not_valid
+from carrel.auth.repository_sessions import PersonalSessions
+from carrel.auth.repository_users import LinkRows, UserRows
+from carrel.auth.schemas_users import Device, ForgottenPassword, MailSent, NewPassword
+from carrel.core.clock import now
+
+LINK_LIFE = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """Makes its own short transactions: a try counts although it fails, and none is open while a hash is computed."""
+
+    desk: Desk
+    device: Device
+
+    async def forget(self, wanted: ForgottenPassword) -> MailSent:
+        """Send a link, if the address has an account. The answer is the same, and as fast, if it has none.
+
+        Raises `MailNotConfigured` or `TooManyAttempts`.
+        """
+        self.desk.mailer.require()
+        key = key_of(wanted.email)
+        await self.desk.throttle.take(throttle.of_mails(key, self.device.address))
+        self.desk.background.begin(self._write_to(key), "reset")
+        return MailSent()
+
+    async def reset(self, wanted: NewPassword) -> None:
+        """Set the password anew and end every session. Raises `LinkNotValid`, `WeakPassword`, `TooManyAttempts`."""
+        await self.desk.throttle.take(throttle.of_links(self.device.address))
+        hashed = digest(wanted.token.encode())
+        async with self.desk.transaction() as db:
+            link = await LinkRows(db).find(hashed, "reset", now())
+        if link is None:
+            raise link_not_valid()
+        require_strong(wanted.password, link.email_key, link.email_key.partition("@")[0])
+        new, moment = await self.desk.passwords.hash(wanted.password), now()
+        async with self.desk.transaction() as db:
+            links = LinkRows(db)
+            spent = await links.spend(hashed, "reset", moment)
+            user = await UserRows(db).reset_password(link.email_key, new, moment) if spent else None
+            if user is None:
+                raise link_not_valid()
+            await links.drop(link.email_key, "reset")
+            await PersonalSessions(db, user).revoke_all(moment)
+
+    async def _write_to(self, key: str) -> None:
+        token, moment = new_link_token(), now()
+        async with self.desk.transaction() as db:
+            account, links = await UserRows(db).by_email(key), LinkRows(db)
+            if account is not None and account.enabled:
+                link = Link(key)
+                await links.add(digest(token.encode()), "reset", link, moment, moment + LINK_LIFE)
+            await links.sweep(moment)
+        if account is not None and account.enabled:
+            self.desk.mailer.send_soon(self.desk.letters.reset(account.email, token))

@@ -1,0 +1,172 @@
+"""The routes for people over a real database, and people who use them."""
+
+import itertools
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any
+
+import httpx
+from argon2 import PasswordHasher
+from fastapi import FastAPI
+
+from carrel.auth import router, router_members, router_users
+from carrel.auth.desk import Desk
+from carrel.auth.hashing import Passwords
+from carrel.auth.keyring import ring_of
+from carrel.auth.service import Authenticator, Keys
+from carrel.core.ids import uuid7
+from carrel.entry.wiring import for_people
+from carrel.infra.db import Database, Role
+from carrel.infra.settings import Accounts, Mail, Objects, Settings, Tokens
+from carrel.infra.web import Cursors, Kit
+from carrel.infra.web.app import build
+from tests.auth.givens import given_key
+from tests.auth.postbox import Postbox
+
+PASSWORD = "four quiet herons 41"
+QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+"""What is tested here is who gets in, not how hard a hash is."""
+ADDRESSES = itertools.count(os.getpid() << 12)
+
+
+@dataclass
+class Citizen:
+    """Somebody with a session."""
+
+    town: "Town"
+    email: str
+    password: str
+    tokens: dict[str, Any]
+
+    @property
+    def id(self) -> str:
+        return str(self.tokens["user"]["id"])
+
+    @property
+    def organization(self) -> str:
+        return str(self.tokens["organization"]["id"])
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.tokens['access_token']}"}
+
+    async def call(self, method: str, path: str, **options: Any) -> httpx.Response:
+        headers = {**self.headers, **options.pop("headers", {})}
+        return await self.town.http.request(method, path, headers=headers, **options)
+
+    async def get(self, path: str, **params: Any) -> Any:
+        answer = await self.call("GET", path, params=params)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+
+@dataclass
+class Town:
+    database: Database
+    desk: Desk
+    authenticator: Authenticator
+    app: Any
+    http: httpx.AsyncClient
+    links: list[str] = field(default_factory=list)
+
+    async def post(self, path: str, body: Any = None, **options: Any) -> httpx.Response:
+        return await self.http.post(path, json=body, **options)
+
+    async def register(self, email: str = "", organization: str = "Acme", password: str = PASSWORD) -> Citizen:
+        email = email or new_email()
+        answer = await self.post(
+            "/api/auth/register", {"email": email, "password": password, "organization": organization}
+        )
+        assert answer.status_code == 201, answer.text
+        return Citizen(self, email, password, answer.json())
+
+    async def login(self, email: str, password: str = PASSWORD, **more: Any) -> httpx.Response:
+        return await self.post("/api/auth/login", {"email": email, "password": password, **more})
+
+    async def hired(self, boss: Citizen, role: str, email: str = "") -> Citizen:
+        """Somebody who has accepted an invitation of `boss`."""
+        email = email or new_email()
+        invited = await boss.call("POST", "/api/organization/invitations", json={"email": email, "role": role})
+        assert invited.status_code == 201, invited.text
+        accepted = await self.post("/api/auth/invitations/accept", {"token": self.token(), "password": PASSWORD})
+        assert accepted.status_code == 201, accepted.text
+        return Citizen(self, email, PASSWORD, accepted.json())
+
+    def token(self) -> str:
+        """The token of the link that was written last."""
+        return self.links[-1].partition("#token=")[2]
+
+    async def key(self, tenant: Any, *scopes: str) -> dict[str, str]:
+        return {"X-API-Key": (await given_key(self.database, tenant, scopes or ("admin",))).key}
+
+    async def value(self, sql: str, **parameters: Any) -> Any:
+        async with self.database.transaction(Role.GATE) as db:
+            return await db.value(sql, **parameters)
+
+    async def change(self, sql: str, role: Role = Role.GATE, **parameters: Any) -> int:
+        async with self.database.transaction(role) as db:
+            return await db.execute(sql, **parameters)
+
+    def forget(self) -> None:
+        """What a server knows a few seconds later: nothing from before."""
+        self.authenticator._good._entries.clear()
+        self.authenticator._refused._entries.clear()
+
+    @asynccontextmanager
+    async def elsewhere(self) -> AsyncIterator["Town"]:
+        """The same town, seen from another address."""
+        async with client_of(self.app) as http:
+            yield replace(self, http=http)
+
+
+def new_email() -> str:
+    return f"person-{uuid7().hex}@example.org"
+
+
+def client_of(app: Any) -> httpx.AsyncClient:
+    number = next(ADDRESSES)
+    address = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+    transport = httpx.ASGITransport(app, client=(address, 1))
+    return httpx.AsyncClient(transport=transport, base_url="http://test", headers={"User-Agent": "Test/1 (here)"})
+
+
+def settings_of(
+    *, registration: Any = "open", environment: Any = "test", postbox: Postbox | None = None, **tokens: Any
+) -> Settings:
+    settings = Settings(environment=environment)
+    mail: dict[str, Any] = {"host": "127.0.0.1", "port": postbox.port, "security": "none"} if postbox else {}
+    # The parts are cached where the environment would be read.
+    settings.__dict__["accounts"] = Accounts(registration=registration)
+    settings.__dict__["mail"] = Mail(**{"host": None, "sender": "carrel@example.org", **mail})
+    settings.__dict__["tokens"] = Tokens(**tokens)
+    return settings
+
+
+@cache
+def built() -> FastAPI:
+    """Made once, because that takes longer than most tests; whose it is, its kit says."""
+    return build([router.router, router_users.router, router_users.published, router_members.router], Objects())
+
+
+@asynccontextmanager
+async def opened_town(database: Database, settings: Settings, **tools: Any) -> AsyncIterator[Town]:
+    ring = await ring_of(settings.tokens, database, production=False)
+    desk = replace(Desk.of(settings, database, ring, Passwords(QUICK)), **tools)
+    authenticator = Authenticator(database, ring)
+    app = built()
+    app.state.kit = Kit(
+        database=database,
+        identify=lambda request: authenticator.authenticate(request.headers),
+        providers={Keys: lambda scope: Keys(scope.db, scope.caller), **for_people(desk)},
+        cursors=Cursors(b"secret of a test"),
+        json_max_bytes=100_000,
+        upload_max_bytes=100_000,
+    )
+    async with client_of(app) as http:
+        town = Town(database, desk, authenticator, app, http)
+        yield town
+    await desk.close()
+    await authenticator.close()
