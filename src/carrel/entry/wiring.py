@@ -1,0 +1,145 @@
+"""Who is given what, and which job listens to which event. The one place where rooms are put together."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+
+from carrel.auth.account import Accounts, person_of
+from carrel.auth.desk import Desk
+from carrel.auth.entrance import Entrance
+from carrel.auth.members import AfterCommit, Invitations, Members
+from carrel.auth.service import Keys
+from carrel.auth.signing import Ring
+from carrel.core.ids import TenantId
+from carrel.documents.deposits import Deposits
+from carrel.documents.events import DocumentAccepted, DocumentDeleted
+from carrel.documents.service import Documents, Holdings
+from carrel.documents.tasks import discard
+from carrel.entry.house import House, LazyModel
+from carrel.index.analysis import ANALYSER
+from carrel.index.schemas import Recipe
+from carrel.index.service import Chunks, Index, Lookup, numbers
+from carrel.infra.blobs import Blobs
+from carrel.infra.db import Transaction
+from carrel.infra.models import AsyncEmbedder, Tokenizer
+from carrel.infra.web import Scope
+from carrel.infra.web.scope import Provider
+from carrel.ingestion.chunking import Splitter
+from carrel.ingestion.sandbox import Sandbox
+from carrel.ingestion.service import Ingestion
+from carrel.ingestion.tasks import ingest
+from carrel.jobs.service import Job, Queue, Registry
+from carrel.ops.service import Health, Overview
+from carrel.search.service import Search
+from carrel.tenants.service import Usage
+
+SPLITTER = Splitter()
+TASKS = [ingest, discard]
+LISTENERS = {
+    DocumentAccepted: [ingest],
+    DocumentDeleted: [discard],
+}
+
+
+def registry(max_attempts: int) -> Registry:
+    return Registry(TASKS, LISTENERS, max_attempts=max_attempts)
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """The rooms a document passes through, for one transaction and tenant."""
+
+    tasks: Registry
+
+    def documents(self, db: Transaction, tenant: TenantId) -> Documents:
+        return Documents(db, tenant)
+
+    def queue(self, db: Transaction, tenant: TenantId) -> Queue:
+        return Queue(db, tenant, self.tasks)
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """The model, and the index that is made with it."""
+
+    encoder: AsyncEmbedder
+
+    @property
+    def tokens(self) -> Tokenizer:
+        return self.encoder.embedder.tokenizer
+
+    @property
+    def recipe(self) -> Recipe:
+        model = self.encoder.embedder
+        return Recipe(SPLITTER.identifier, ANALYSER, model.model, model.dimension)
+
+    def index(self, db: Transaction, tenant: TenantId) -> Index:
+        return Index.of(db, tenant, self.recipe)
+
+
+def for_requests(house: House, encoder: AsyncEmbedder, desk: Desk) -> Mapping[type, Provider]:
+    """What an endpoint can ask for with `provided(...)`."""
+    rooms, tools = Rooms(registry(house.settings.jobs.max_attempts)), Tools(encoder)
+    health = Health(
+        needed={"database": house.database_check, "disk": house.disk_check},
+        wanted={"cache": house.cache_check, "vector_index": house.reads_check},
+    )
+
+    def holdings(scope: Scope) -> Holdings:
+        db, tenant = scope.db, scope.tenant
+        deposits = Deposits(house.blobs, house.database, tenant, house.settings.objects.upload_max_bytes)
+        return Holdings(db, tenant, deposits, rooms.queue(db, tenant), Usage(db, tenant), tools.index(db, tenant))
+
+    def overview(scope: Scope) -> Overview:
+        db, tenant = scope.db, scope.tenant
+
+        async def jobs() -> Mapping[str, int]:
+            return asdict(await rooms.queue(db, tenant).counts())
+
+        return Overview(
+            documents=rooms.documents(db, tenant),
+            usage=Usage(db, tenant),
+            index=lambda: numbers(db, tenant),
+            jobs=jobs,
+            redis=house.cache_check,
+        )
+
+    return {
+        Health: lambda scope: health,
+        Overview: overview,
+        Keys: lambda scope: Keys(scope.db, scope.caller),
+        **for_people(desk),
+        Queue: lambda scope: rooms.queue(scope.db, scope.tenant),
+        Documents: lambda scope: rooms.documents(scope.db, scope.tenant),
+        Holdings: holdings,
+        Chunks: lambda scope: Chunks.of(scope.db, scope.tenant),
+        Search: lambda scope: Search(Lookup.of(scope.snapshot, scope.tenant, tools.recipe), encoder),
+    }
+
+
+def for_people(desk: Desk) -> Mapping[type, Provider]:
+    """What endpoints for people ask for: they see beyond one organisation, so their unit of work is the gate's."""
+
+    def invitations(scope: Scope) -> Invitations:
+        def after_commit(action: AfterCommit) -> None:
+            scope.after_commit = action
+
+        return Invitations(scope.gate, desk, scope.caller, after_commit)
+
+    return {
+        Ring: lambda scope: desk.ring,
+        Entrance: lambda scope: Entrance(desk),
+        Accounts: lambda scope: Accounts(scope.gate, desk, person_of(scope.caller)),
+        Members: lambda scope: Members(scope.gate, desk, scope.caller),
+        Invitations: invitations,
+    }
+
+
+def for_jobs(house: House, model: LazyModel, sandbox: Sandbox) -> Mapping[type, Callable[[Job], object]]:
+    """What a task can ask for with `job.provide(...)`."""
+    rooms = Rooms(registry(house.settings.jobs.max_attempts))
+
+    async def tools() -> Tools:
+        return Tools(await model.get())
+
+    ingestion = Ingestion(house.blobs, sandbox, SPLITTER, rooms, tools)
+    return {Ingestion: lambda job: ingestion, Blobs: lambda job: house.blobs}
