@@ -53,8 +53,19 @@ async def given_sandbox():
     assert children() == []
 
 
+# Other tests of this process may keep a server with a reader of its own while these run.
+strangers: set[int] = set()
+
+
+@pytest.fixture(autouse=True)
+def _know_strangers():
+    strangers.clear()
+    strangers.update(child.pid for child in children())
+
+
 def children():
-    return [child for child in psutil.Process().children(recursive=True) if is_reader(child)]
+    readers = [child for child in psutil.Process().children(recursive=True) if is_reader(child)]
+    return [reader for reader in readers if reader.pid not in strangers]
 
 
 def is_reader(process):
