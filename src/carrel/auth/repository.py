@@ -31,7 +31,8 @@ REVOKE = """
 
 # The tenant is what is being asked for; the digest of the whole key stands in for it.
 IDENTIFY = """
-    SELECT k.tenant_id AS tenant, k.id, k.name, k.scopes, k.expires_at, k.last_used_at, o.enabled
+    SELECT k.tenant_id AS tenant, k.id, k.name, k.scopes, k.origin <> 'api' AS operator, k.expires_at, k.last_used_at,
+           o.enabled
     FROM api_keys k JOIN organizations o ON o.id = k.tenant_id
     WHERE k.hash = %(hash)s AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > %(now)s)
 """

@@ -72,6 +72,8 @@ class Identity:
     id: KeyId
     name: str
     scopes: list[str]
+    operator: bool
+    """It is the key of the server's administrator, who came with the server and not by way of the API."""
     expires_at: datetime | None
     last_used_at: datetime | None
     enabled: bool

@@ -18,7 +18,7 @@ from carrel.auth.keys import digest, new_key, prefix_of
 from carrel.auth.recent import Recent
 from carrel.auth.repository import Gate, KeyRows
 from carrel.auth.repository_sessions import SessionRows
-from carrel.auth.roles import scopes_of
+from carrel.auth.roles import OPERATOR, scopes_of
 from carrel.auth.schemas import ADMIN, SCOPES, AdminKey, ApiKey, Identity, NewKey
 from carrel.auth.schemas_users import Person, SessionId, UserId
 from carrel.auth.signing import Claims, Ring
@@ -146,7 +146,8 @@ class Authenticator:
         if found is None or not found.enabled:
             return self._refuse(hashed, asked, known=found is not None)
         self._note_use(found, moment)
-        caller = Caller(found.tenant, f"key:{found.id}", found.name, frozenset(found.scopes))
+        scopes = frozenset(found.scopes) | (frozenset({OPERATOR}) if found.operator else frozenset())
+        caller = Caller(found.tenant, f"key:{found.id}", found.name, scopes)
         left = self.GOOD_FOR if found.expires_at is None else (found.expires_at - moment).total_seconds()
         self._good.put(hashed, caller, until=asked + min(self.GOOD_FOR, left))
         return caller

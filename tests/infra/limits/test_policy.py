@@ -19,6 +19,7 @@ class Caller:
     scopes: frozenset[str] = frozenset({"read", "write", "search"})
     multiplier: float | None = None
     rate_limit: float | None = None
+    tenant_rate: float | None = None
 
 
 def accepted(caller: Caller, scope: str, *, is_file: bool = False, of: int = 1000, place: MemoryBuckets | None = None):
@@ -61,16 +62,25 @@ def test_a_tier_multiplies_what_its_user_may_ask_for(multiplier):
     assert accepted(Caller(multiplier=multiplier), "search", of=20_000) == 100 * multiplier
 
 
-def test_administrators_without_a_tier_may_ask_a_thousand_times_as_often():
-    admin = Caller(scopes=frozenset({"admin"}))
+def test_operators_without_a_tier_may_ask_a_thousand_times_as_often():
+    operator = Caller(scopes=frozenset({"admin", "operator"}))
 
-    assert charges_of(admin, class_of("write", is_file=True), 100)[0].capacity == 100_000
+    assert charges_of(operator, class_of("write", is_file=True), 100)[0].capacity == 100_000
     # Five thousand files at once, as `carrel ingest` sends them.
-    assert accepted(admin, "write", is_file=True, of=5000) == 5000
+    assert accepted(operator, "write", is_file=True, of=5000) == 5000
 
 
-def test_an_administrator_with_a_tier_has_that_tier():
-    assert accepted(Caller(scopes=frozenset({"admin"}), multiplier=1), "read") == 100
+def test_an_operator_with_a_tier_has_that_tier():
+    assert accepted(Caller(scopes=frozenset({"admin", "operator"}), multiplier=1), "read") == 100
+
+
+def test_administering_an_organisation_raises_none_of_its_limits():
+    assert accepted(Caller(scopes=frozenset({"admin"})), "read") == 100
+
+
+def test_an_organisation_may_have_a_limit_of_its_own_which_tiers_multiply():
+    assert accepted(Caller(tenant_rate=250), "read") == 250
+    assert accepted(Caller(tenant_rate=250, multiplier=10), "read", of=5000) == 2500
 
 
 def test_a_key_with_a_limit_of_its_own_stops_there_and_the_others_go_on():
@@ -85,7 +95,7 @@ def test_the_limit_of_a_key_does_not_raise_that_of_its_organisation():
 
 
 def test_no_multiplier_raises_the_limit_of_a_key():
-    assert accepted(Caller(rate_limit=7, scopes=frozenset({"admin"})), "read") == 7
+    assert accepted(Caller(rate_limit=7, scopes=frozenset({"operator"})), "read") == 7
 
 
 def test_the_buckets_of_an_organisation_have_one_place_in_a_cluster():

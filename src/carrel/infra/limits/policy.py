@@ -11,8 +11,8 @@ from carrel.infra.limits.bucket import Charge
 
 MINUTE = 60.0
 PREFIX = "carrel:limit:"
-ADMIN_MULTIPLIER = 1000.0
-"""For callers who administer and have no tier of their own, such as the key of the server's administrator."""
+OPERATOR_MULTIPLIER = 1000.0
+"""For the operators of the server who have no tier of their own, such as the key of the server's administrator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,8 @@ class Spender(Protocol):
     def multiplier(self) -> float | None: ...
     @property
     def rate_limit(self) -> float | None: ...
+    @property
+    def tenant_rate(self) -> float | None: ...
 
 
 def class_of(scope: str, *, is_file: bool) -> EndpointClass:
@@ -68,7 +70,8 @@ def charges_of(spender: Spender, kind: EndpointClass, per_minute: float) -> Sequ
     A multiplier makes the calls of its holder cheaper; all callers of an organisation still empty the same bucket. The
     limit of a key is taken as it is.
     """
-    whole, own = per_minute * _multiplier(spender), spender.rate_limit
+    usual = per_minute if spender.tenant_rate is None else spender.tenant_rate
+    whole, own = usual * _multiplier(spender), spender.rate_limit
     return _charges(spender.tenant, kind, whole, None if own is None else (spender.subject, own))
 
 
@@ -99,7 +102,7 @@ def charge_of(address: str, per_minute: float) -> Charge:
 def _multiplier(spender: Spender) -> float:
     if spender.multiplier is not None:
         return spender.multiplier
-    return ADMIN_MULTIPLIER if "admin" in spender.scopes else 1.0
+    return OPERATOR_MULTIPLIER if "operator" in spender.scopes else 1.0
 
 
 def _neighbourhood(address: str) -> str:

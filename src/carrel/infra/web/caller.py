@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from carrel.core.access import EVERYTHING, Access
 from carrel.core.ids import TenantId
 
 NOT_IMPLIED = frozenset({"account", "operator", "owner"})
@@ -20,6 +21,10 @@ class Caller:
     """How many times the usual rate limits, as the tier of a user says; None: the usual, or that of administrators."""
     rate_limit: float | None = None
     """Calls a minute that these credentials may make at most, whatever their organisation may."""
+    tenant_rate: float | None = None
+    """Calls a minute that the organisation may make, where it has a limit of its own; None: what all may."""
+    access: Access = EVERYTHING
+    """Which documents of the organisation the credentials reach. Whoever reads or writes documents applies it."""
 
     def may(self, scope: str) -> bool:
         """Whether the credentials hold `scope`; `admin` implies all that an organisation's administrator may do."""

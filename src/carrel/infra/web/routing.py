@@ -17,7 +17,7 @@ from carrel.infra.web.reading import StrictRequest
 from carrel.infra.web.scope import CarriesSecret, Kit, Requirement, Scope, require
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
-CHANGING = frozenset({"write", "admin", "account"})
+CHANGING = frozenset({"write", "admin", "account", "owner", "operator"})
 log = structlog.get_logger("carrel.web")
 
 

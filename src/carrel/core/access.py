@@ -1,0 +1,53 @@
+"""Which documents of an organisation somebody may see. Pure: what a caller was given, in one value."""
+
+from dataclasses import dataclass
+from typing import TypeVar
+from uuid import UUID
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a document must be for somebody to see it. All of it must hold; whoever is given nothing sees everything."""
+
+    tags: tuple[frozenset[str], ...] = ()
+    """The document has at least one tag of each set."""
+    collections: frozenset[UUID] | None = None
+    """The document lies in one of these."""
+    documents: frozenset[UUID] | None = None
+    """The document is one of these."""
+    readers: frozenset[str] | None = None
+    """What restricted documents may name, as `user:<id>` and `group:<id>`; None: restrictions do not count."""
+
+    @property
+    def is_limited(self) -> bool:
+        return self != EVERYTHING
+
+    def narrowed(self, other: "Access") -> "Access":
+        """What both allow. Never more than either does."""
+        return Access(
+            tags=self.tags + tuple(one for one in other.tags if one not in self.tags),
+            collections=_both(self.collections, other.collections),
+            documents=_both(self.documents, other.documents),
+            readers=_both(self.readers, other.readers),
+        )
+
+
+EVERYTHING = Access()
+
+
+def user_reader(user: UUID) -> str:
+    """How a restricted document names a person."""
+    return f"user:{user}"
+
+
+def group_reader(group: UUID) -> str:
+    """How a restricted document names a group."""
+    return f"group:{group}"
+
+
+def _both(one: frozenset[T] | None, other: frozenset[T] | None) -> frozenset[T] | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return one & other

@@ -1,0 +1,41 @@
+from uuid import UUID
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from carrel.core.access import EVERYTHING, Access
+
+ids = st.integers(0, 5).map(lambda n: UUID(int=n))
+some = st.none() | st.frozensets(ids, max_size=4)
+words = st.sampled_from("abcdef")
+accesses = st.builds(
+    Access,
+    tags=st.lists(st.frozensets(words, max_size=3), max_size=3).map(tuple),
+    collections=some,
+    documents=some,
+    readers=st.none() | st.frozensets(words, max_size=3),
+)
+
+
+def allows(access, tags, one, reader):
+    return (
+        all(tags & wanted for wanted in access.tags)
+        and (access.collections is None or one in access.collections)
+        and (access.documents is None or one in access.documents)
+        and (access.readers is None or reader in access.readers)
+    )
+
+
+@given(accesses, accesses, st.frozensets(words), ids, words)
+def test_what_is_narrowed_allows_just_what_both_allow(one, other, tags, document, reader):
+    both = one.narrowed(other)
+
+    assert allows(both, tags, document, reader) == (
+        allows(one, tags, document, reader) and allows(other, tags, document, reader)
+    )
+
+
+@given(accesses)
+def test_everything_narrows_nothing(access):
+    assert EVERYTHING.narrowed(access) == access
+    assert access.is_limited == (access != EVERYTHING)
