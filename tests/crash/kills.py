@@ -28,7 +28,7 @@ BUSY = """
     WHERE application_name = 'carrel worker' AND state = 'active'
       AND coalesce(wait_event_type, '') NOT IN ('Lock', 'Client')
 """
-IN_HAND = "SELECT lost FROM jobs WHERE state = 'running' AND worker LIKE %(worker)s"
+IN_HAND = "SELECT count(*) FROM jobs WHERE state = 'running' AND worker LIKE %(worker)s"
 
 UNFINISHED = "SELECT count(*) FROM jobs WHERE state IN ('queued', 'running')"
 
@@ -45,8 +45,7 @@ class Seen:
 class Killer:
     """Ends processes of a server without a word, and starts it again when it was the parent of all.
 
-    A document that loses its worker twice is given up, by rule. So no worker is killed, by itself or with its parent,
-    that has a document in hand which lost one before; all others are killed over their work. `feed` sends more of it.
+    Workers are killed over their work, by themselves or with their parent, whatever it is. `feed` sends more of it.
     """
 
     server: Server
@@ -68,20 +67,20 @@ class Killer:
 
     def _strike_over_work(self, role: str) -> None:
         end, hungry_at = time.monotonic() + MET_WITHIN, time.monotonic()
-        while not (seen := self._strike_if_fair(role)).struck:
+        while not (seen := self._strike_if_busy(role)).struck:
             assert time.monotonic() < end, f"the worker was not met over its work: {self.server.said()}"
             if seen.idle and time.monotonic() > hungry_at:
                 self.feed()
                 hungry_at = time.monotonic() + IMPATIENCE
             time.sleep(POLL)
 
-    def _strike_if_fair(self, role: str) -> "Seen":
+    def _strike_if_busy(self, role: str) -> "Seen":
         worker = self.server.pid("worker")
         # It may have ended by itself because the database was away.
         with suppress(ProcessLookupError):
             os.kill(worker, signal.SIGSTOP)
-            lost, unfinished = self._look(worker)
-            if lost and not any(lost):
+            in_hand, unfinished = self._look(worker)
+            if in_hand:
                 self._strike(role, worker)
                 return Seen(struck=True)
             os.kill(worker, signal.SIGCONT)
@@ -96,18 +95,18 @@ class Killer:
         else:
             os.kill(worker, signal.SIGKILL)
 
-    def _look(self, worker: int) -> tuple[list[int], int | None]:
-        """For each job that this stopped worker has in hand, how often it lost one before; and all unfinished jobs."""
+    def _look(self, worker: int) -> tuple[int, int | None]:
+        """How many jobs this stopped worker has in hand, and how many are unfinished altogether."""
         dsn = read_dsn(self.server.data_dir / "postgres")
         try:
             with psycopg.connect(dsn, autocommit=True, connect_timeout=2) as connection:
                 while connection.execute(BUSY).fetchone() != (0,):
                     time.sleep(POLL)
-                lost = [row[0] for row in connection.execute(IN_HAND, {"worker": f"%:{worker}/%"})]
+                (in_hand,) = connection.execute(IN_HAND, {"worker": f"%:{worker}/%"}).fetchone() or (0,)
                 (unfinished,) = connection.execute(UNFINISHED).fetchone() or (None,)
-                return lost, unfinished
+                return in_hand, unfinished
         except psycopg.OperationalError:
-            return [], None
+            return 0, None
 
     def plan(self, each: int, parents: int) -> list[str]:
         planned = [*(role for role in CHILDREN for _ in range(each)), *["parent"] * parents]

@@ -11,16 +11,20 @@ from pathlib import Path
 
 import pytest
 
+from carrel.core.clock import now
+from carrel.core.ids import JobId, TenantId, uuid7
 from carrel.infra.db import Role
+from carrel.jobs.repository_leases import Candidate
 from carrel.jobs.schemas import Expired, State
 from carrel.jobs.service import Job, Outcomes
+from carrel.jobs.worker import whose_turn
 
 pytestmark = pytest.mark.anyio
 LEASE = 1.5
 SCRIPT = Path(__file__).with_name("worker_process.py")
 AS_IF_EXPIRED = (
-    "SELECT tenant_id, id, task, arguments, worker, attempt, max_attempts, lost, cancel_requested "
-    "FROM jobs WHERE id = %(id)s"
+    "SELECT tenant_id, id, task, arguments, worker, attempt, max_attempts, lost, interrupted, cancel_requested, "
+    "true AS alone, false AS others_lost FROM jobs WHERE id = %(id)s"
 )
 
 
@@ -114,6 +118,62 @@ async def test_a_job_that_killed_its_worker_twice_is_failed_without_a_third_try(
     assert (await desk.effects(), await desk.notes()) == (0, 1)
 
 
+async def test_jobs_that_lost_a_worker_together_are_done_one_by_one_and_none_is_blamed(desk, work, child):
+    jobs = [await desk.enqueue(work) for _ in range(3)]
+    async with child() as victim:
+        for _ in jobs:
+            await victim.hears("begun")
+        await victim.kill()
+    async with child() as victim:
+        await victim.hears("begun")
+        together = [(await desk.view(job)).state for job in jobs].count(State.RUNNING)
+        await victim.kill()
+
+    async with desk.working(lease=timedelta(seconds=LEASE)):
+        found = [await desk.until(job) for job in jobs]
+
+    assert together == 1
+    assert [job.state for job in found] == [State.SUCCEEDED] * 3
+    assert await desk.effects() == 3
+
+
+async def test_a_job_is_not_given_up_where_workers_die_without_it_too(desk, work, child):
+    job = await desk.enqueue(work)
+    other = await desk.enqueue(work, run_at=now() + timedelta(days=1))
+    for changed in (uuid7(), other):
+        async with child() as victim:
+            await victim.hears("begun")
+            async with desk.database.transaction(Role.QUEUE) as db:
+                await db.execute("UPDATE jobs SET lost_at = clock_timestamp() WHERE id = %(id)s", id=changed)
+            await victim.kill()
+
+    async with desk.working(lease=timedelta(seconds=LEASE)):
+        found = await desk.until(job)
+
+    assert (found.state, found.attempt, await desk.effects()) == (State.SUCCEEDED, 3, 1)
+
+
+@pytest.mark.parametrize(
+    ("waiting", "hands_are_empty", "taken"),
+    [
+        ("", True, ""),
+        ("abc", True, "abc"),
+        ("abc", False, "abc"),
+        ("abSc", True, "ab"),
+        ("Sab", True, "S"),
+        ("STa", True, "S"),
+        ("Sab", False, ""),
+    ],
+)
+def test_a_job_that_lost_a_worker_waits_for_its_turn_and_for_empty_hands(waiting, hands_are_empty, taken):
+    ids = {letter: JobId(uuid7()) for letter in waiting}
+    candidates = [Candidate(TenantId(uuid7()), ids[one], suspect=one.isupper(), reserved=True) for one in waiting]
+
+    found = whose_turn(candidates, hands_are_empty=hands_are_empty)
+
+    assert [one.id for one in found] == [ids[letter] for letter in taken]
+
+
 async def test_a_worker_that_stood_still_leaves_no_second_effect(desk, work, child):
     async with child() as sleeper:
         await sleeper.hears("ready")
@@ -160,5 +220,5 @@ async def test_a_lease_that_was_renewed_meanwhile_is_not_taken_away(desk, work):
     async with desk.database.transaction(Role.APP, desk.tenant) as db:
         expired = await db.one(Expired, AS_IF_EXPIRED, id=job)
 
-    assert not await Outcomes(desk.database, desk.registry).recover(expired)
+    assert not await Outcomes(desk.database, desk.registry).recover(expired, timedelta(0))
     assert ((await desk.view(job)).state, await desk.notes()) == (State.RUNNING, 0)

@@ -39,6 +39,7 @@ async def work(settings: Settings) -> None:
                 for_jobs(house, model, sandbox),
                 settings.jobs,
                 name=settings.server.instance_id or f"{socket.gethostname()}:{os.getpid()}",
+                prepare=model.get,
             )
             await worker.run(stop)
         finally:

@@ -137,9 +137,9 @@ class Attempt:
     async def _fail(self, error: BaseException) -> bool:
         failure, outcomes = assess(error), self._means.outcomes
         self._tell(failure, error)
-        if failure.is_final or self.taken.attempt >= self.taken.max_attempts:
+        if failure.is_final or self.taken.tries >= self.taken.max_attempts:
             return await outcomes.fail(self.taken, failure)
-        delay = self._means.backoff.delay(self.taken.attempt, random.random())  # noqa: S311  (no secret)
+        delay = self._means.backoff.delay(self.taken.tries, random.random())  # noqa: S311  (no secret)
         if await outcomes.postpone(self.taken, failure, delay):
             return True
         # Its end may have been asked for meanwhile.

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from carrel.core.ids import JobId, TenantId, uuid7
 from carrel.infra.db import Transaction
 from carrel.jobs.errors import JobNotFound
-from carrel.jobs.schemas import Ending, Hold, JobCounts, JobRow, NewJob, State
+from carrel.jobs.schemas import Ending, Hold, JobCounts, JobError, JobRow, NewJob, State
 
 Cursor = tuple[datetime, JobId]
 
@@ -89,8 +89,9 @@ REPLAY = f"""
     job AS (
         UPDATE jobs
         SET state = 'queued', due = true, virtual_time = clock.start, run_at = now(), attempt = 0, lost = 0,
-            worker = NULL, lease_until = NULL, cancel_requested = false, step = NULL, progress_done = 0,
-            progress_total = NULL, error_code = NULL, error_detail = NULL, started_at = NULL, finished_at = NULL
+            interrupted = 0, lost_at = NULL, worker = NULL, lease_until = NULL, cancel_requested = false, step = NULL,
+            progress_done = 0, progress_total = NULL, error_code = NULL, error_detail = NULL, started_at = NULL,
+            finished_at = NULL
         FROM clock
         WHERE tenant_id = %(tenant)s AND id = %(id)s AND state IN ('failed', 'cancelled')
         RETURNING id, queue
@@ -125,6 +126,7 @@ COMPLETE = f"""
 END = f"""
     UPDATE jobs
     SET state = %(state)s, error_code = %(code)s, error_detail = %(detail)s, lost = lost + %(lost)s,
+        lost_at = CASE %(lost)s WHEN 0 THEN lost_at ELSE clock_timestamp() END,
         lease_until = NULL, finished_at = clock_timestamp()
     WHERE {HELD} AND state IN ('queued', 'running')
       AND (%(lost)s = 0 OR lease_until < clock_timestamp())
@@ -140,8 +142,9 @@ POSTPONE = f"""
 RELEASE_LOST = f"""
     WITH job AS (
         UPDATE jobs
-        SET state = 'queued', worker = NULL, lease_until = NULL, lost = lost + 1, error_code = %(code)s,
-            error_detail = %(detail)s
+        SET state = 'queued', worker = NULL, lease_until = NULL, error_code = %(code)s, error_detail = %(detail)s,
+            lost = lost + %(alone)s::int, interrupted = interrupted + 1 - %(alone)s::int, lost_at = clock_timestamp(),
+            due = %(delay)s = interval '0', run_at = clock_timestamp() + %(delay)s
         WHERE {HELD} AND state = 'running' AND lease_until < clock_timestamp()
         RETURNING id, queue
     )
@@ -242,9 +245,10 @@ class Jobs:
         changed = await self.db.execute(POSTPONE, **self._held(hold), delay=delay, code=code, detail=detail)
         return changed == 1
 
-    async def release_lost(self, hold: Hold, code: str, detail: str) -> bool:
-        found = await self.db.value(RELEASE_LOST, **self._held(hold), code=code, detail=detail)
-        return found is not None
+    async def release_lost(self, hold: Hold, error: JobError, delay: timedelta, *, alone: bool) -> bool:
+        """Have it run again after `delay`. `alone`: its worker had nothing else in hand."""
+        told = {"code": error.code, "detail": error.detail, "delay": delay, "alone": alone}
+        return await self.db.value(RELEASE_LOST, **self._held(hold), **told) is not None
 
     async def weigh(self, weight: float) -> None:
         await self.db.execute(WEIGH, tenant=self.tenant, weight=weight)

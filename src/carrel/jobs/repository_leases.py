@@ -43,14 +43,16 @@ CHOSEN = f"""
         FROM first_of_lock WHERE turn = 1
     ),
     chosen AS (
-        SELECT tenant_id, id FROM in_line LEFT JOIN busy USING (tenant_id)
+        SELECT tenant_id, id, suspect, priority, distance FROM in_line LEFT JOIN busy USING (tenant_id)
         WHERE place <= %(per_tenant)s - coalesce(running, 0)
         ORDER BY priority, distance, id
         LIMIT %(wanted)s
     )
 """
 
-SEEN_COLUMNS = "j.tenant_id, j.id, j.queue, j.priority, j.virtual_time, j.lock_key"
+SEEN_COLUMNS = (
+    "j.tenant_id, j.id, j.queue, j.priority, j.virtual_time, j.lock_key, j.lost + j.interrupted > 0 AS suspect"
+)
 
 SEEN_AT_THE_FRONT = f"""
     seen AS (
@@ -95,7 +97,8 @@ SEEN_BY_TENANT = f"""
 # Two workers never take jobs of one tenant at once, so that limits and locks hold exactly. It is tried, not awaited: a
 # worker that is stopped in the middle holds up the tenants in its hand and nobody else.
 RESERVED = f"""
-    SELECT tenant_id, id, pg_try_advisory_xact_lock({LOCK_SPACE}, hashtext(tenant_id::text)) AS reserved FROM chosen
+    SELECT tenant_id, id, suspect, pg_try_advisory_xact_lock({LOCK_SPACE}, hashtext(tenant_id::text)) AS reserved
+    FROM chosen ORDER BY priority, distance, id
 """
 
 AT_THE_FRONT = f"WITH {RUNNING}, {SEEN_AT_THE_FRONT}, {CHOSEN} {RESERVED}"
@@ -129,7 +132,7 @@ TAKE = f"""
         UPDATE queue_clock c SET virtual_time = clock.virtual_time FROM clock
         WHERE c.queue = clock.queue AND c.priority = clock.priority
     )
-    SELECT tenant_id, id, task, arguments, worker, attempt, max_attempts FROM taken
+    SELECT tenant_id, id, task, arguments, worker, attempt, max_attempts, lost, interrupted FROM taken
     ORDER BY priority, virtual_time, id
 """
 
@@ -192,10 +195,20 @@ STILL_HELD = """
     WHERE j.worker = %(worker)s AND j.state IN ('running', 'succeeded')
 """
 
+# A worker that dies drops all that it has in hand, so only a job that it had alone is known to be the reason; and where
+# workers have died without that job since, it is not.
 EXPIRED = """
-    SELECT tenant_id, id, task, arguments, worker, attempt, max_attempts, lost, cancel_requested
-    FROM jobs WHERE state = 'running' AND lease_until < clock_timestamp()
-    ORDER BY lease_until LIMIT %(limit)s
+    SELECT j.tenant_id, j.id, j.task, j.arguments, j.worker, j.attempt, j.max_attempts, j.lost, j.interrupted,
+           j.cancel_requested,
+           NOT EXISTS (
+               SELECT FROM jobs o
+               WHERE o.state = 'running' AND o.worker = j.worker AND (o.tenant_id, o.id) <> (j.tenant_id, j.id)
+           ) AS alone,
+           EXISTS (
+               SELECT FROM jobs o WHERE o.lost_at > j.lost_at AND (o.tenant_id, o.id) <> (j.tenant_id, j.id)
+           ) AS others_lost
+    FROM jobs j WHERE j.state = 'running' AND j.lease_until < clock_timestamp()
+    ORDER BY j.lease_until LIMIT %(limit)s
 """
 
 GIVE_BACK = """
@@ -237,6 +250,8 @@ class Candidate:
 
     tenant_id: TenantId
     id: JobId
+    suspect: bool
+    """It has lost a worker before."""
     reserved: bool
 
 

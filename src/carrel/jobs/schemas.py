@@ -148,10 +148,22 @@ class Taken:
     worker: str
     attempt: int
     max_attempts: int
+    lost: int
+    interrupted: int
 
     @property
     def hold(self) -> Hold:
         return Hold(self.tenant_id, self.id, self.worker, self.attempt)
+
+    @property
+    def tries(self) -> int:
+        """How often it was tried so far, without the tries that ended for a reason outside it."""
+        return self.attempt - self.interrupted
+
+    @property
+    def is_suspect(self) -> bool:
+        """It has lost a worker before, so it is done alone: if it is the reason, nothing else shall suffer for it."""
+        return self.lost + self.interrupted > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +178,19 @@ class Expired:
     attempt: int
     max_attempts: int
     lost: int
-    """How often this has happened to the job before."""
+    """How often it lost a worker before that had nothing else in hand."""
+    interrupted: int
+    """How often it lost a worker before that had other jobs in hand too."""
     cancel_requested: bool
+    alone: bool
+    """The worker had nothing else in hand."""
+    others_lost: bool
+    """Other jobs have lost workers since this one did."""
 
     @property
     def hold(self) -> Hold:
         return Hold(self.tenant_id, self.id, self.worker, self.attempt)
+
+    @property
+    def losses(self) -> int:
+        return self.lost + self.interrupted

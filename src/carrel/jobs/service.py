@@ -16,7 +16,18 @@ from carrel.jobs.errors import JobCancelled, JobDuplicate, JobFinished, JobLost,
 from carrel.jobs.failure import Failure
 from carrel.jobs.outage import OUTAGES
 from carrel.jobs.repository import Cursor, Jobs
-from carrel.jobs.schemas import LOWEST_PRIORITY, Ending, Expired, Hold, JobCounts, JobView, NewJob, State, Taken
+from carrel.jobs.schemas import (
+    LOWEST_PRIORITY,
+    Ending,
+    Expired,
+    Hold,
+    JobCounts,
+    JobError,
+    JobView,
+    NewJob,
+    State,
+    Taken,
+)
 from carrel.jobs.task import Ended, Registry, Task, task
 
 __all__ = ["Ended", "Job", "Provider", "Queue", "Registry", "Task", "task"]
@@ -244,11 +255,16 @@ class Outcomes:
         async with self.database.transaction(Role.APP, taken.tenant_id) as db:
             return await Jobs(db, taken.tenant_id).postpone(taken.hold, delay, failure.code, failure.detail)
 
-    async def recover(self, expired: Expired) -> bool:
-        """Take a job from a worker that is not heard of: to be run again, or for good when that happened before."""
+    async def recover(self, expired: Expired, delay: timedelta) -> bool:
+        """Take a job from a worker that is not heard of: for good when it is the reason, else to be run again.
+
+        It runs again at once the first time, and later after `delay`.
+        """
         async with self.database.transaction(Role.APP, expired.tenant_id) as db:
             if (ending := _ending_of(expired)) is None:
-                return await Jobs(db, expired.tenant_id).release_lost(expired.hold, WorkerLost.code, LOST)
+                error, pause = JobError(WorkerLost.code, LOST), delay if expired.losses else timedelta(0)
+                jobs = Jobs(db, expired.tenant_id)
+                return await jobs.release_lost(expired.hold, error, pause, alone=expired.alone)
             stored = Stored(expired.task, expired.arguments)
             return await end(db, self.registry, expired.hold, stored, ending, lost=True)
 
@@ -256,7 +272,8 @@ class Outcomes:
 def _ending_of(expired: Expired) -> Ending | None:
     if expired.cancel_requested:
         return CANCELLED
-    if expired.lost >= 1 or expired.attempt >= expired.max_attempts:
+    killed_twice = expired.alone and expired.lost >= 1 and not expired.others_lost
+    if killed_twice or (expired.alone and expired.attempt - expired.interrupted >= expired.max_attempts):
         return Ending(State.FAILED, WorkerLost.code, LOST)
     return None
 

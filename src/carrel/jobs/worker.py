@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mappi
 from contextlib import asynccontextmanager
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import timedelta
+from itertools import takewhile
 from typing import Any
 
 import structlog
@@ -22,7 +23,7 @@ from carrel.jobs.backoff import Backoff
 from carrel.jobs.cancelling import cancel
 from carrel.jobs.listener import listen
 from carrel.jobs.outage import OUTAGES, PAUSE, Outage
-from carrel.jobs.repository_leases import Leases, Presence
+from carrel.jobs.repository_leases import Candidate, Leases, Presence
 from carrel.jobs.schemas import Expired, Hold, Taken
 from carrel.jobs.service import Job, Outcomes, Provider, Registry
 
@@ -51,6 +52,9 @@ class Worker:
     name: str
     queues: Sequence[str] = ("ingestion", "default")
     backoff: Backoff = field(default_factory=Backoff)
+    prepare: Callable[[], Awaitable[object]] | None = None
+    """Done before the first job is taken, so that nothing is in hand while what all jobs need is loaded."""
+    _prepared: bool = field(init=False, default=False)
     _id: str = field(init=False)
     _presence: Presence = field(init=False)
     _outage: Outage = field(init=False)
@@ -122,16 +126,32 @@ class Worker:
         return True
 
     async def _take(self) -> list[Taken]:
-        wanted, per_tenant = self.settings.concurrency - len(self._hands), self.settings.per_tenant
+        wanted, per_tenant = self._room(), self.settings.per_tenant
         for _ in range(CONTENTION_TRIES if wanted > 0 else 0):
             async with self._leases() as leases:
-                candidates = await leases.candidates(self.queues, wanted=wanted, per_tenant=per_tenant)
+                found = await leases.candidates(self.queues, wanted=wanted, per_tenant=per_tenant)
+                candidates = whose_turn(found, hands_are_empty=not self._hands) if self._prepared else []
                 taken = await leases.take(candidates, per_tenant=per_tenant)
+            if found and not self._prepared:
+                await self._get_ready()
+                continue
             if taken or not candidates:
                 return taken
             # Other workers are taking jobs of the same tenants at this moment; by chance one comes first.
             await asyncio.sleep(random.uniform(0.002, 0.02))  # noqa: S311  (no secret)
         return []
+
+    async def _get_ready(self) -> None:
+        self._prepared = True
+        try:
+            await (self.prepare() if self.prepare else asyncio.sleep(0))
+        except Exception:  # each job that needs it fails with the reason; those that do not go on
+            log.exception("jobs.not_prepared", worker=self._id)
+
+    def _room(self) -> int:
+        """How many more jobs fit into its hands."""
+        alone = any(attempt.taken.is_suspect for attempt in self._hands.values())
+        return 0 if alone else self.settings.concurrency - len(self._hands)
 
     def _start(self, taken: Taken) -> None:
         job = Job(self.database, taken, self.providers)
@@ -171,8 +191,9 @@ class Worker:
     async def _recover_one(self, job: Expired) -> None:
         told = log.bind(job=str(job.id), task=job.task, tenant=str(job.tenant_id), worker=job.worker)
         try:
-            if await self._means.outcomes.recover(job):
-                told.warning("jobs.worker_lost", attempt=job.attempt, lost=job.lost + 1)
+            delay = self.backoff.delay(job.losses + 1, random.random())  # noqa: S311  (no secret)
+            if await self._means.outcomes.recover(job, delay):
+                told.warning("jobs.worker_lost", attempt=job.attempt, lost=job.losses + 1, alone=job.alone)
         except OUTAGES:
             raise
         except Exception:  # noqa: BLE001  (a broken hook of one task must not keep others from being recovered)
@@ -218,6 +239,13 @@ class Worker:
             await leases.forget_worker()
         if given_back:
             log.info("jobs.given_back", worker=self._id, jobs=given_back)
+
+
+def whose_turn(candidates: Sequence[Candidate], *, hands_are_empty: bool) -> Sequence[Candidate]:
+    """Those that may be taken now: one that has lost a worker before is taken when its turn comes, and then alone."""
+    if candidates and candidates[0].suspect:
+        return candidates[:1] if hands_are_empty else []
+    return list(takewhile(lambda candidate: not candidate.suspect, candidates))
 
 
 async def _at_most(seconds: float, event: asyncio.Event) -> None:
