@@ -37,10 +37,10 @@ def until_it_ended(server: Server, document_id: str) -> dict[str, Any]:
     return document(server.client, document_id)
 
 
-def test_a_document_over_which_the_worker_dies_twice_is_given_up_and_no_other_is(tmp_path, model_cache):
+def test_a_document_over_which_three_workers_die_is_given_up_and_no_other_is(tmp_path, model_cache):
     with Server(tmp_path, model_cache=model_cache, JOB_LEASE=str(LEASE)) as server:
         deadly = send(server, Letter.number(0, sentences=LONG))
-        for attempt in (1, 2):
+        for attempt in (1, 2, 3):
             until(running(server.client, deadly, attempt=attempt), f"the document is being read, try {attempt}")
             os.kill(server.pid("worker"), signal.SIGKILL)
         harmless = send(server, Letter.number(1))
@@ -50,7 +50,7 @@ def test_a_document_over_which_the_worker_dies_twice_is_given_up_and_no_other_is
 
     assert (failed["status"], failed["error"]["code"]) == ("failed", "worker-lost")
     assert "died" in failed["error"]["detail"]
-    assert (job["state"], job["attempt"]) == ("failed", 2)
+    assert (job["state"], job["attempt"]) == ("failed", 3)
     assert indexed["status"] == "indexed"
 
 

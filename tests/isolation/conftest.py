@@ -25,6 +25,7 @@ UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}
 LISTS = (
     "/api/documents",
     "/api/jobs",
+    "/api/admin/jobs",
     "/api/admin/api-keys",
     "/api/organization/members",
     "/api/organization/invitations",

@@ -105,19 +105,21 @@ def of_chunks() -> Row:
     return Row(row.own, foreign)
 
 
-def of_a_job(method: str, part: str = "") -> Row:
+def of_a_job(method: str, part: str = "", path: str = "/api/jobs") -> Row:
     async def own(us: Resident) -> Call:
         added = await us.organisation.add("To be cancelled.")
-        if part == "/retry":
+        if part in {"/retry", "/events"}:
             await us.organisation.call("POST", f"/api/jobs/{added['job_id']}/cancel")
-        return Call(method, f"/api/jobs/{added['job_id']}{part}", 200)
+        return Call(method, f"{path}/{added['job_id']}{part}", 200)
 
     return Row(
         own,
-        lambda them: [
-            Call(method, f"/api/jobs/{one}{part}", 404) for one in (them.job, them.waiting_job, them.dead_job)
-        ],
+        lambda them: [Call(method, f"{path}/{one}{part}", 404) for one in (them.job, them.waiting_job, them.dead_job)],
     )
+
+
+async def own_replay(us: Resident) -> Call:
+    return Call("POST", "/api/admin/jobs/retry", 200, {"json": {"state": "cancelled"}})
 
 
 async def own_add(us: Resident) -> Call:
@@ -260,6 +262,10 @@ TABLE: dict[str, Row] = {
     "get_job": of_a_job("GET"),
     "cancel_job": of_a_job("POST", "/cancel"),
     "retry_job": of_a_job("POST", "/retry"),
+    "follow_job": of_a_job("GET", "/events"),
+    "list_admin_jobs": listing("/api/admin/jobs"),
+    "retry_admin_job": of_a_job("POST", "/retry", "/api/admin/jobs"),
+    "retry_jobs": Row(own_replay),
     "list_api_keys": listing("/api/admin/api-keys"),
     "create_api_key": Row(own_key),
     "revoke_api_key": Row(own_revocation, lambda them: [Call("DELETE", f"/api/admin/api-keys/{them.key}", 404)]),

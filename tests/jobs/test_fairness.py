@@ -4,7 +4,7 @@ import pytest
 
 from carrel.core.clock import now
 from carrel.infra.db import Role
-from carrel.jobs.schemas import State
+from carrel.jobs.schemas import State, Wanted
 from carrel.jobs.service import Job
 
 pytestmark = pytest.mark.anyio
@@ -205,7 +205,7 @@ class TestLocks:
 
 async def desk_has(desk, state, count):
     async with desk.queue() as queue:
-        return await queue.total(state) == count
+        return await queue.total(Wanted(state)) == count
 
 
 async def first_of(desk):

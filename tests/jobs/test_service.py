@@ -8,7 +8,7 @@ from carrel.core.clock import now
 from carrel.core.ids import DocumentId, JobId, uuid7
 from carrel.infra.db import Role
 from carrel.jobs.errors import JobDuplicate, JobFinished, JobNotFound, JobNotRetryable
-from carrel.jobs.schemas import State
+from carrel.jobs.schemas import State, Wanted
 from carrel.jobs.service import Job, Queue
 
 pytestmark = pytest.mark.anyio
@@ -136,8 +136,8 @@ class TestReading:
         async with desk.queue() as queue:
             await queue.cancel(cancelled)
 
-            assert [job.id for job in await queue.list(state=State.QUEUED)] == [waiting]
-            assert await queue.total(State.CANCELLED) == 1
+            assert [job.id for job in await queue.list(Wanted(State.QUEUED))] == [waiting]
+            assert await queue.total(Wanted(State.CANCELLED)) == 1
             assert await queue.total() == 2
 
     async def test_counts_are_by_state(self, desk, work):

@@ -7,6 +7,7 @@ from datetime import timedelta
 from carrel.infra.db import Database
 from carrel.infra.settings import Database as DatabaseSettings
 from carrel.infra.settings import Jobs as JobSettings
+from carrel.jobs.backoff import Backoff
 from carrel.jobs.errors import JobLost
 from carrel.jobs.service import Job, Registry, task
 from carrel.jobs.worker import Worker
@@ -32,8 +33,9 @@ async def main(dsn: str, line: str, lease: float) -> None:
 
     database = Database.at(dsn, DatabaseSettings(pool_size=4), purpose="test")
     await database.open()
+    quick = Backoff(base=timedelta(milliseconds=5))
     settings = JobSettings(lease=timedelta(seconds=lease))
-    worker = Worker(database, Registry([work]), {}, settings, name="child", queues=(line,))
+    worker = Worker(database, Registry([work]), {}, settings, name="child", queues=(line,), backoff=quick)
     tell("ready")
     await worker.run(asyncio.Event())
 

@@ -39,7 +39,7 @@ from carrel.jobs import router as jobs
 from carrel.ops import router as ops
 from carrel.search import router as search
 
-ROUTERS = [ops.router, documents.router, index.router, search.router, jobs.router, auth.router]
+ROUTERS = [ops.router, documents.router, index.router, search.router, jobs.router, jobs.administration, auth.router]
 ROUTERS += [users.router, users.published, members.router]
 CURSOR_KEY = "cursors"
 GRACE = 2

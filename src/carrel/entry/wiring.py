@@ -27,6 +27,7 @@ from carrel.ingestion.chunking import Splitter
 from carrel.ingestion.sandbox import Sandbox
 from carrel.ingestion.service import Ingestion
 from carrel.ingestion.tasks import ingest
+from carrel.jobs.following import Followers, Stream
 from carrel.jobs.service import Job, Queue, Registry
 from carrel.ops.service import Health, Overview
 from carrel.search.service import Search
@@ -79,6 +80,7 @@ class Tools:
 def for_requests(house: House, encoder: AsyncEmbedder, desk: Desk) -> Mapping[type, Provider]:
     """What an endpoint can ask for with `provided(...)`."""
     rooms, tools = Rooms(registry(house.settings.jobs.max_attempts)), Tools(encoder)
+    followers = Followers()
     health = Health(
         needed={"database": house.database_check, "disk": house.disk_check},
         wanted={"cache": house.cache_check, "vector_index": house.reads_check},
@@ -109,6 +111,7 @@ def for_requests(house: House, encoder: AsyncEmbedder, desk: Desk) -> Mapping[ty
         Keys: lambda scope: Keys(scope.db, scope.caller),
         **for_people(desk),
         Queue: lambda scope: rooms.queue(scope.db, scope.tenant),
+        Stream: lambda scope: Stream(scope.database, scope.tenant, rooms.tasks, followers),
         Documents: lambda scope: rooms.documents(scope.db, scope.tenant),
         Holdings: holdings,
         Chunks: lambda scope: Chunks.of(scope.db, scope.tenant),

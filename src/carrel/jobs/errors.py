@@ -25,6 +25,12 @@ class JobDuplicate(Problem):
     code, title, status = "job-duplicate", "The same work is under way", 409
 
 
+class TooManyFollowers(Problem):
+    """This process keeps as many streams of events open as it may."""
+
+    code, title, status = "too-many-followers", "Too many jobs are being followed", 503
+
+
 class JobCancelled(Problem):
     """Somebody asked for the end of this job. Nothing of the step that was under way is kept."""
 
@@ -44,7 +50,7 @@ class JobTimeout(Problem):
 
 
 class WorkerLost(Problem):
-    """The process that ran the job died or was cut off, twice; a third try is not made by itself."""
+    """The process that ran the job died or was cut off, again and again and over nothing else; it is given up."""
 
     code, title, status = "worker-lost", "The worker was lost", 500
 

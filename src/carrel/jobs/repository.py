@@ -1,13 +1,15 @@
 """SQL over the jobs of one tenant."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from carrel.core.ids import JobId, TenantId, uuid7
 from carrel.infra.db import Transaction
 from carrel.jobs.errors import JobNotFound
-from carrel.jobs.schemas import Ending, Hold, JobCounts, JobError, JobRow, NewJob, State
+from carrel.jobs.history import noting
+from carrel.jobs.schemas import Ending, Hold, JobCounts, JobError, JobRow, Line, NewJob, Wanted
 
 Cursor = tuple[datetime, JobId]
 
@@ -17,18 +19,32 @@ COLUMNS = """
 """
 
 GET = f"SELECT {COLUMNS} FROM jobs WHERE tenant_id = %(tenant)s AND id = %(id)s"
+HISTORY = "SELECT history FROM jobs WHERE tenant_id = %(tenant)s AND id = %(id)s"
+
+FILTER = """
+    tenant_id = %(tenant)s
+    AND (%(state)s::text IS NULL OR state = %(state)s)
+    AND (%(task)s::text IS NULL OR task = %(task)s)
+    AND (%(error_code)s::text IS NULL OR error_code = %(error_code)s)
+    AND (%(created_from)s::timestamptz IS NULL OR created_at >= %(created_from)s)
+    AND (%(created_before)s::timestamptz IS NULL OR created_at < %(created_before)s)
+"""
 
 PAGE = f"""
     SELECT {COLUMNS} FROM jobs
-    WHERE tenant_id = %(tenant)s
-      AND (%(state)s::text IS NULL OR state = %(state)s)
+    WHERE {FILTER}
       AND (%(at)s::timestamptz IS NULL OR (created_at, id) < (%(at)s, %(last)s))
     ORDER BY created_at DESC, id DESC
     LIMIT %(limit)s OFFSET %(offset)s
 """
 
-TOTAL = """
-    SELECT count(*) FROM jobs WHERE tenant_id = %(tenant)s AND (%(state)s::text IS NULL OR state = %(state)s)
+TOTAL = f"SELECT count(*) FROM jobs WHERE {FILTER}"
+IDS = f"SELECT id FROM jobs WHERE {FILTER} ORDER BY created_at, id LIMIT %(limit)s"
+
+LINE = """
+    SELECT count(*) FILTER (WHERE due) AS depth, count(*) FILTER (WHERE NOT due) AS postponed,
+           extract(epoch FROM clock_timestamp() - min(created_at) FILTER (WHERE due))::float8 AS oldest_seconds
+    FROM jobs WHERE tenant_id = %(tenant)s AND state = 'queued'
 """
 
 COUNTS = """
@@ -91,7 +107,7 @@ REPLAY = f"""
         SET state = 'queued', due = true, virtual_time = clock.start, run_at = now(), attempt = 0, lost = 0,
             interrupted = 0, lost_at = NULL, worker = NULL, lease_until = NULL, cancel_requested = false, step = NULL,
             progress_done = 0, progress_total = NULL, error_code = NULL, error_detail = NULL, started_at = NULL,
-            finished_at = NULL
+            finished_at = NULL, {noting("'retried'")}
         FROM clock
         WHERE tenant_id = %(tenant)s AND id = %(id)s AND state IN ('failed', 'cancelled')
         RETURNING id, queue
@@ -107,17 +123,16 @@ REQUEST_CANCEL = """
 HELD = "tenant_id = %(tenant)s AND id = %(id)s AND worker IS NOT DISTINCT FROM %(worker)s AND attempt = %(attempt)s"
 STILL_MINE = f"{HELD} AND state = 'running' AND lease_until > clock_timestamp()"
 
-ADVANCE = f"""
-    UPDATE jobs
-    SET step = coalesce(%(step)s, step), progress_done = %(done)s, progress_total = %(total)s
-    WHERE {STILL_MINE}
-    RETURNING cancel_requested
-"""
+ADVANCED = "step = coalesce(%(step)s, step), progress_done = %(done)s, progress_total = %(total)s"
+ADVANCE = f"UPDATE jobs SET {ADVANCED} WHERE {STILL_MINE} RETURNING cancel_requested"
+STEP_NOTED = noting("'step'", step="%(step)s::text")
+FINISH_STEP = f"UPDATE jobs SET {ADVANCED}, {STEP_NOTED} WHERE {STILL_MINE} RETURNING cancel_requested"
 
 COMPLETE = f"""
     UPDATE jobs
     SET state = 'succeeded', step = coalesce(%(step)s, step), progress_done = %(done)s, progress_total = %(total)s,
-        lease_until = NULL, error_code = NULL, error_detail = NULL, finished_at = clock_timestamp()
+        lease_until = NULL, error_code = NULL, error_detail = NULL, finished_at = clock_timestamp(),
+        {noting("'succeeded'", step="%(step)s::text")}
     WHERE {STILL_MINE}
     RETURNING cancel_requested
 """
@@ -127,7 +142,8 @@ END = f"""
     UPDATE jobs
     SET state = %(state)s, error_code = %(code)s, error_detail = %(detail)s, lost = lost + %(lost)s,
         lost_at = CASE %(lost)s WHEN 0 THEN lost_at ELSE clock_timestamp() END,
-        lease_until = NULL, finished_at = clock_timestamp()
+        lease_until = NULL, finished_at = clock_timestamp(),
+        {noting("%(state)s::text", code="%(code)s::text", detail="%(detail)s::text")}
     WHERE {HELD} AND state IN ('queued', 'running')
       AND (%(lost)s = 0 OR lease_until < clock_timestamp())
 """
@@ -135,7 +151,8 @@ END = f"""
 POSTPONE = f"""
     UPDATE jobs
     SET state = 'queued', due = false, run_at = clock_timestamp() + %(delay)s, worker = NULL, lease_until = NULL,
-        error_code = %(code)s, error_detail = %(detail)s
+        error_code = %(code)s, error_detail = %(detail)s,
+        {noting("'postponed'", code="%(code)s::text", detail="%(detail)s::text")}
     WHERE {HELD} AND state = 'running' AND NOT cancel_requested
 """
 
@@ -144,7 +161,8 @@ RELEASE_LOST = f"""
         UPDATE jobs
         SET state = 'queued', worker = NULL, lease_until = NULL, error_code = %(code)s, error_detail = %(detail)s,
             lost = lost + %(alone)s::int, interrupted = interrupted + 1 - %(alone)s::int, lost_at = clock_timestamp(),
-            due = %(delay)s = interval '0', run_at = clock_timestamp() + %(delay)s
+            due = %(delay)s = interval '0', run_at = clock_timestamp() + %(delay)s,
+            {noting("'lost'", code="%(code)s::text", detail="%(detail)s::text")}
         WHERE {HELD} AND state = 'running' AND lease_until < clock_timestamp()
         RETURNING id, queue
     )
@@ -155,6 +173,11 @@ WEIGH = """
     INSERT INTO job_clock (tenant_id, weight) VALUES (%(tenant)s, %(weight)s)
     ON CONFLICT (tenant_id) DO UPDATE SET weight = excluded.weight
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    id: JobId
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,15 +221,25 @@ class Jobs:
             raise JobNotFound("No job has this id.", hint="Finished jobs are forgotten after a while.")
         return found
 
-    async def page(self, *, state: State | None, after: Cursor | None, offset: int, limit: int) -> Sequence[JobRow]:
-        at, last = after or (None, None)
-        return await self.db.all(
-            JobRow, PAGE, tenant=self.tenant, state=state, at=at, last=last, offset=offset, limit=limit
-        )
+    async def history(self, job_id: JobId) -> list[dict[str, Any]]:
+        return await self.db.value(HISTORY, tenant=self.tenant, id=job_id) or []
 
-    async def total(self, state: State | None) -> int:
-        counted: int = await self.db.value(TOTAL, tenant=self.tenant, state=state)
+    async def page(self, wanted: Wanted, *, after: Cursor | None, offset: int, limit: int) -> Sequence[JobRow]:
+        at, last = after or (None, None)
+        place = {"at": at, "last": last, "offset": offset, "limit": limit}
+        return await self.db.all(JobRow, PAGE, tenant=self.tenant, **asdict(wanted), **place)
+
+    async def total(self, wanted: Wanted) -> int:
+        counted: int = await self.db.value(TOTAL, tenant=self.tenant, **asdict(wanted))
         return counted
+
+    async def ids(self, wanted: Wanted, *, limit: int) -> list[JobId]:
+        """The oldest first."""
+        found = await self.db.all(Named, IDS, tenant=self.tenant, **asdict(wanted), limit=limit)
+        return [one.id for one in found]
+
+    async def line(self) -> Line:
+        return await self.db.one(Line, LINE, tenant=self.tenant)
 
     async def counts(self) -> JobCounts:
         return await self.db.one(JobCounts, COUNTS, tenant=self.tenant)
@@ -227,7 +260,8 @@ class Jobs:
 
     async def advance(self, hold: Hold, step: str | None, done: int, total: int | None) -> bool | None:
         """Whether the job's end is asked for; None when it is no longer ours."""
-        asked: bool | None = await self.db.value(ADVANCE, **self._held(hold), step=step, done=done, total=total)
+        statement = ADVANCE if step is None else FINISH_STEP
+        asked: bool | None = await self.db.value(statement, **self._held(hold), step=step, done=done, total=total)
         return asked
 
     async def complete(self, hold: Hold, step: str | None, done: int, total: int | None) -> bool | None:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from carrel.core.ids import JobId, TenantId
 from carrel.infra.db import Transaction
+from carrel.jobs.history import noting
 from carrel.jobs.schemas import LOWEST_PRIORITY, Expired, Hold, Taken
 
 FRONT = 100
@@ -117,7 +118,8 @@ TAKE = f"""
     taken AS (
         UPDATE jobs j
         SET state = 'running', attempt = j.attempt + 1, worker = %(worker)s,
-            lease_until = clock_timestamp() + %(lease)s, started_at = clock_timestamp()
+            lease_until = clock_timestamp() + %(lease)s, started_at = clock_timestamp(),
+            {noting("'taken'", attempt="attempt + 1")}
         FROM chosen c
         WHERE j.tenant_id = c.tenant_id AND j.id = c.id
         RETURNING j.*
@@ -211,9 +213,10 @@ EXPIRED = """
     ORDER BY j.lease_until LIMIT %(limit)s
 """
 
-GIVE_BACK = """
+GIVE_BACK = f"""
     WITH job AS (
-        UPDATE jobs SET state = 'queued', attempt = attempt - 1, worker = NULL, lease_until = NULL, started_at = NULL
+        UPDATE jobs SET state = 'queued', attempt = attempt - 1, worker = NULL, lease_until = NULL, started_at = NULL,
+            {noting("'given_back'")}
         WHERE worker = %(worker)s AND state = 'running' AND NOT cancel_requested
         RETURNING tenant_id, id, queue
     )

@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from carrel.core.ids import JobId, TenantId
+from carrel.infra.web import Page
 
 LOWEST_PRIORITY = 9
 
@@ -51,6 +54,48 @@ class JobView:
 
 
 @dataclass(frozen=True, slots=True)
+class Entry:
+    """Something that happened to a job: `taken`, `step`, `postponed`, `lost`, `given_back`, `retried`, or its end."""
+
+    at: datetime
+    event: str
+    attempt: int | None = None
+    step: str | None = None
+    code: str | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobDetail(JobView):
+    """A job with what has happened to it so far; the first hundred entries are kept."""
+
+    log: list[Entry]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which jobs of a list are meant; None means any."""
+
+    state: State | None = None
+    task: str | None = None
+    error_code: str | None = None
+    created_from: datetime | None = None
+    created_before: datetime | None = None
+
+
+ANY = Wanted()
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What waits: jobs for a worker (`depth`), jobs for their time (`postponed`), and for how long the oldest has."""
+
+    depth: int
+    postponed: int
+    oldest_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class JobCounts:
     """How many jobs of a tenant are in each state. Finished ones are forgotten after JOB_KEEP_FINISHED."""
 
@@ -59,6 +104,43 @@ class JobCounts:
     succeeded: int
     failed: int
     cancelled: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobSummary:
+    """The queue of an organisation as a whole."""
+
+    counts: JobCounts
+    line: Line
+
+
+class JobsWithSummary(Page[JobView]):
+    """A page of jobs, and the whole queue in numbers."""
+
+    summary: JobSummary
+
+
+class Replay(BaseModel):
+    """Which jobs shall be run again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    state: Literal["failed", "cancelled"] = "failed"
+    task: Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")] | None = None
+    error_code: Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")] | None = None
+    created_from: AwareDatetime | None = None
+    created_before: AwareDatetime | None = None
+    limit: int = Field(1000, ge=1, le=10_000)
+
+    @property
+    def wanted(self) -> Wanted:
+        return Wanted(State(self.state), self.task, self.error_code, self.created_from, self.created_before)
+
+
+class Replayed(BaseModel):
+    """How many jobs wait again."""
+
+    retried: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,8 +169,16 @@ class Head:
             return
         asked: Scope = {**scope, "method": "GET"}
 
+        ended = False
+
         async def bare(message: Message) -> None:
-            await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+            nonlocal ended
+            if message["type"] != "http.response.body":
+                await send(message)
+            elif not ended:
+                # Ended at the first piece: a stream of events would else keep whoever asked for its head.
+                ended = True
+                await send({**message, "body": b"", "more_body": False})
 
         try:
             await self.app(asked, receive, bare)
