@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from carrel.entry.web import HEAD_BYTES, server_of
+from carrel.entry.protocol import HEAD_BYTES
+from carrel.entry.web import server_of
 from tests.hostile.conftest import untouched
 from tests.house import PROBLEM_MEMBERS, eventually
 

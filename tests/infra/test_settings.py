@@ -7,7 +7,17 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from carrel.infra.settings import Database, Extraction, Jobs, Objects, Redis, Server, Settings, inherited_environment
+from carrel.infra.settings import (
+    Database,
+    Extraction,
+    Jobs,
+    Objects,
+    Redis,
+    Server,
+    Settings,
+    Web,
+    inherited_environment,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -16,6 +26,7 @@ def alone(monkeypatch, tmp_path):
     for name in list(os.environ):
         if name.startswith(("DATABASE_", "JOB_", "REDIS_", "SERVER_", "EXTRACTION_")) or name in {
             "WORKERS", "LOG_LEVEL", "RUST_LOG", "ADMIN_API_KEY", "DATA_DIR", "ENVIRONMENT", "JSON_MAX_BYTES",
+            "CORS_ORIGINS", "ALLOWED_HOSTS", "PUBLIC_URL",
         }:  # fmt: skip
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
@@ -98,3 +109,44 @@ def test_a_child_inherits_the_environment_with_changes(monkeypatch):
 
     assert (inherited["DATABASE_URL"], inherited["SERVER_PORT"]) == ("new", "1")
     assert os.environ["DATABASE_URL"] == "old"
+
+
+class TestWeb:
+    def test_lets_in_no_other_origin_and_any_name_unless_told(self):
+        assert (Web().cors_origins, Settings().hosts) == ((), ("*",))
+
+    def test_takes_origins_with_commas_between_them(self, monkeypatch):
+        monkeypatch.setenv("CORS_ORIGINS", "https://app.example.org, http://localhost:5173")
+
+        assert Web().cors_origins == ("https://app.example.org", "http://localhost:5173")
+
+    @pytest.mark.parametrize(
+        "origin",
+        ["app.example.org", "https://app.example.org/", "https://*.example.org", "null", "*, https://a.example"],
+    )
+    def test_refuses_what_is_no_origin(self, monkeypatch, origin):
+        monkeypatch.setenv("CORS_ORIGINS", origin)
+
+        with pytest.raises(ValidationError):
+            Web()
+
+    def test_answers_in_production_to_the_public_name_and_at_its_own_addresses(self, monkeypatch):
+        monkeypatch.setenv("PUBLIC_URL", "https://carrel.example.org/search")
+        monkeypatch.setenv("SERVER_HOST", "2001:db8::7")
+
+        assert set(Settings(environment="production").hosts) == {
+            "carrel.example.org", "[2001:db8::7]", "127.0.0.1", "localhost", "[::1]",
+        }  # fmt: skip
+
+    def test_answers_to_the_names_that_are_given(self, monkeypatch):
+        monkeypatch.setenv("ALLOWED_HOSTS", "Carrel.Example.org, *.example.net")
+
+        assert {"carrel.example.org", "*.example.net", "127.0.0.1"} <= set(Settings().hosts)
+        assert "*" not in Settings().hosts
+
+    @pytest.mark.parametrize("name", ["https://example.org", "example.org:8080", "exa mple.org", "a.*.example"])
+    def test_refuses_what_is_no_name_of_a_host(self, monkeypatch, name):
+        monkeypatch.setenv("ALLOWED_HOSTS", name)
+
+        with pytest.raises(ValidationError):
+            Web()

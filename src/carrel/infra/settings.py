@@ -1,13 +1,16 @@
 """What the environment and `.env` may say. Read once, at start; one class per concern."""
 
 import os
+import re
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -38,6 +41,30 @@ def _split(value: object) -> object:
 
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_split)]
 """Networks or single addresses with commas between them, as in `10.0.0.0/8, 2001:db8::1`."""
+
+
+def _origins(given: Sequence[str]) -> Sequence[str]:
+    for one in given:
+        if one != "*" and not ORIGIN.fullmatch(one):
+            raise ValueError(f"{one} is no origin; an origin is written as https://app.example.org")
+    if "*" in given and len(given) > 1:
+        raise ValueError("* stands for every origin, so no other can stand beside it")
+    return given
+
+
+def _hosts(given: Sequence[str] | None) -> Sequence[str] | None:
+    for one in given or ():
+        if not HOST.fullmatch(one):
+            raise ValueError(
+                f"{one} is no name of a host; write example.org, *.example.org, 192.0.2.1 or [2001:db8::1]"
+            )
+    return tuple(one.lower() for one in given) if given else None
+
+
+ORIGIN = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?")
+HOST = re.compile(r"\*|(?:\*\.)?[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]", re.IGNORECASE)
+Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_origins)]
+Hosts = Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_split), AfterValidator(_hosts)]
 
 
 class Server(BaseSettings):
@@ -195,6 +222,17 @@ class Limits(BaseSettings):
     """Networks of proxies in front of the server, whose X-Forwarded-For and X-Forwarded-Proto are believed."""
 
 
+class Web(BaseSettings):
+    """Which pages of others may call the server, and by which names it is called."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore")
+
+    cors_origins: Origins = ()
+    """Origins whose pages may call from a browser, such as `https://app.example.org`; `*` for all, without cookies."""
+    allowed_hosts: Hosts = None
+    """Unset: the name in PUBLIC_URL in production, any name elsewhere. The machine's own names are always good."""
+
+
 class Settings(BaseSettings):
     """Everything, by concern. The prefix of a class is the prefix of its variables."""
 
@@ -249,6 +287,23 @@ class Settings(BaseSettings):
     @cached_property
     def limits(self) -> Limits:
         return Limits()
+
+    @cached_property
+    def web(self) -> Web:
+        return Web()
+
+    @property
+    def hosts(self) -> Sequence[str]:
+        """The names that the server answers to; `*` is any. Its commands call it by the address where it listens."""
+        given = self.web.allowed_hosts
+        if given is None and self.environment != "production":
+            return ("*",)
+        here = (_bracketed(self.server.host), "127.0.0.1", "localhost", "[::1]")
+        return (*(given or (_bracketed(urlsplit(self.accounts.public_url).hostname or ""),)), *here)
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def inherited_environment(**changes: str) -> dict[str, str]:

@@ -24,7 +24,7 @@ from carrel.infra.limits import CLASSES, Limiter
 from carrel.infra.settings import Limits, Objects
 from carrel.infra.shared_cache import SharedCache
 from carrel.infra.web import Caller, Cursors, Kit, Router, requires
-from carrel.infra.web.app import build
+from carrel.infra.web.app import Surroundings, build
 from carrel.infra.web.routing import Terms, unit_routes
 from tests.infra.web.conftest import conversation
 
@@ -324,7 +324,7 @@ class TestForwarded:
         assert found == [401] * 5 + [429] * 15
 
     async def test_nor_does_it_behind_a_trusted_proxy(self, knock):
-        app = served(Limits(anonymous_per_minute=5), proxies=[ip_network("10.0.0.0/8")])
+        app = served(Limits(anonymous_per_minute=5), surroundings=Surroundings(proxies=[ip_network("10.0.0.0/8")]))
         proxy = knock(app, "10.0.0.1", **{"x-api-key": "wrong"})
 
         found = [
@@ -335,7 +335,7 @@ class TestForwarded:
         assert found == [401] * 5 + [429] * 15
 
     async def test_clients_behind_a_trusted_proxy_are_told_apart(self, knock):
-        app = served(Limits(anonymous_per_minute=1), proxies=[ip_network("10.0.0.0/8")])
+        app = served(Limits(anonymous_per_minute=1), surroundings=Surroundings(proxies=[ip_network("10.0.0.0/8")]))
         proxy = knock(app, "10.0.0.1", **{"x-api-key": "wrong"})
 
         found = [
@@ -346,7 +346,7 @@ class TestForwarded:
         assert found == [401] * 10
 
     async def test_only_a_trusted_proxy_says_that_the_connection_is_encrypted(self, knock):
-        app = served(Limits(), proxies=[ip_network("10.0.0.0/8")])
+        app = served(Limits(), surroundings=Surroundings(proxies=[ip_network("10.0.0.0/8")]))
         said = {"X-Forwarded-Proto": "https"}
 
         behind = await knock(app, "10.0.0.1", **said).get("/api/health")

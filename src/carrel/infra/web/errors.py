@@ -51,6 +51,18 @@ class TooLarge(Problem):
     code, title, status = "too-large", "The request is too large", 413
 
 
+class HostNotAllowed(Problem):
+    """The request is meant for a server of another name than this one has."""
+
+    code, title, status = "host-not-allowed", "This server has another name", 421
+
+
+class RequestTimeout(Problem):
+    """The request came too slowly, and was given up before it was whole."""
+
+    code, title, status = "request-timeout", "The request came too slowly", 408
+
+
 class UnsupportedMediaType(Problem):
     """The body is of a type that this operation does not read."""
 

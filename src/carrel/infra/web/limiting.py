@@ -119,7 +119,10 @@ def _shown(level: Level) -> str:
 
 
 class Forwarded:
-    """Lets every layer inside see the client where a trusted proxy speaks for it, else whoever holds the socket."""
+    """Lets every layer inside see the client where a trusted proxy speaks for it, else whoever holds the socket.
+
+    The same holds for the scheme and the name by which the client has called.
+    """
 
     def __init__(self, app: ASGIApp, trusted: Sequence[Network]) -> None:
         self.app, self.trusted = app, trusted
@@ -132,7 +135,16 @@ class Forwarded:
             scheme = headers.get("x-forwarded-proto", "").strip().lower()
             scope = {
                 **scope,
+                "headers": _named_as(scope["headers"], headers.getlist("x-forwarded-host")),
                 "client": (client, peer[1] if client == peer[0] else 0),
                 "scheme": scheme if scheme in {"http", "https"} else scope["scheme"],
             }
         await self.app(scope, receive, send)
+
+
+def _named_as(headers: list[tuple[bytes, bytes]], forwarded: Sequence[str]) -> list[tuple[bytes, bytes]]:
+    """The headers with the name that the client used; of several, the one that the proxy beside us has added."""
+    name = ",".join(forwarded).rpartition(",")[2].strip()
+    if not name:
+        return headers
+    return [*(header for header in headers if header[0] != b"host"), (b"host", name.encode("latin-1"))]
