@@ -100,7 +100,7 @@ async def test_a_filter_that_cannot_be_is_refused(acme, query):
 @pytest.mark.parametrize(
     "query",
     [
-        "tag=%ff%fe", "tag=%ed%a0%80", "&".join("tag=a" for _ in range(1000)), "unknown=1", "&&&===",
+        "tag=%ff%fe", "tag=%ed%a0%80", "&".join("tag=a" for _ in range(100)), "unknown=1", "&&&===",
         "tag=%F0%9F%8F%A0", "%00=%00", "limit=5&limit=6", "tag='%3B--", "tag=%",
     ],
 )  # fmt: skip

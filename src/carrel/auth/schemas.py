@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from carrel.core.ids import KeyId, TenantId
+from carrel.core.text import plain_name
 
 ScopeName = Literal["read", "write", "search", "admin"]
 SCOPES: tuple[ScopeName, ...] = ("read", "write", "search", "admin")
@@ -27,7 +28,7 @@ class KeyRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["Importer"])
+    name: Annotated[str, Field(min_length=1, max_length=200, examples=["Importer"]), AfterValidator(plain_name)]
     """What people call the key."""
     description: str = Field(default="", max_length=2000, pattern=r"^[^\x00]*$")
     scopes: list[ScopeName] = Field(default=[*USUAL_SCOPES], min_length=1, max_length=20)

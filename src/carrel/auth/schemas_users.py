@@ -13,20 +13,19 @@ from carrel.auth.passwords import LONGEST as LONGEST_PASSWORD
 from carrel.auth.roles import RoleName
 from carrel.auth.tiers import TierName
 from carrel.core.ids import TenantId
+from carrel.core.text import plain_name
 from carrel.infra.web import Caller
 
 UserId = NewType("UserId", UUID)
 SessionId = NewType("SessionId", UUID)
 InvitationId = NewType("InvitationId", UUID)
 
-# Characters that change what others see: controls, and marks that turn the direction of the text around them.
-UNSEEN = r"^[^\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]*$"
 Email = Annotated[str, Field(max_length=LONGEST_EMAIL, examples=["lina@example.org"]), AfterValidator(known_email)]
 Password = Annotated[
     str, Field(min_length=1, max_length=LONGEST_PASSWORD, examples=["four-quiet-herons-41"], repr=False)
 ]
-PersonName = Annotated[str, Field(max_length=200, pattern=UNSEEN, examples=["Lina Haddad"])]
-OrganizationName = Annotated[str, Field(min_length=1, max_length=200, pattern=UNSEEN, examples=["Acme"])]
+PersonName = Annotated[str, Field(max_length=200, examples=["Lina Haddad"]), AfterValidator(plain_name)]
+OrganizationName = Annotated[str, Field(min_length=1, max_length=200, examples=["Acme"]), AfterValidator(plain_name)]
 Secret = Annotated[str, Field(min_length=1, max_length=200, repr=False)]
 
 

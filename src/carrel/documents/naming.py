@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from carrel.core.text import canonical
+from carrel.core.text import canonical, without_unseen
 
 FILENAME_LENGTH = 255
 SUFFIX_LENGTH = 20
@@ -11,18 +11,17 @@ TITLE_LENGTH = 1000
 LINE_LENGTH = 120
 UNTITLED = "Untitled"
 
-# Controls, and the marks that change the direction of writing: with them `exe.txt` can look like `txt.exe`.
-_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 _SEPARATORS = re.compile(r"[/\\]")
 _BEGINNING = 4096
 
 
 def clean_filename(given: str) -> str | None:
-    """The last part of a path, without controls, at most 255 characters with its suffix kept; None if nothing is left.
+    """The last part of a path, without what nobody sees, at most 255 characters with its suffix kept.
 
-    Its own clean form is itself.
+    None if nothing is left. Its own clean form is itself.
     """
-    parts = [_UNSEEN.sub("", part).strip() for part in _SEPARATORS.split(given)]
+    # A mark that turns the writing round lets `exe.txt` look like `txt.exe`.
+    parts = [without_unseen(part).strip() for part in _SEPARATORS.split(given)]
     named = [part for part in parts if part not in {"", ".", ".."}]
     return _shortened(named[-1]) if named else None
 

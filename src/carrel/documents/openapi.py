@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from carrel.documents.schemas import Document, NewDocument
+from carrel.documents.schemas import METADATA_BYTES, TAGS, Document, NewDocument
 
 FORM = {
     "type": "object",
@@ -13,10 +13,11 @@ FORM = {
         "external_id": {"type": "string", "maxLength": 512},
         "tags": {
             "type": "array",
-            "items": {"type": "string"},
+            "items": {"type": "string", "maxLength": 100},
+            "maxItems": TAGS,
             "description": "Repeat the field, or separate tags by commas.",
         },
-        "metadata": {"type": "string", "description": "A JSON object."},
+        "metadata": {"type": "string", "maxLength": METADATA_BYTES, "description": "A JSON object."},
         "source_url": {"type": "string", "maxLength": 2048},
     },
 }

@@ -17,6 +17,8 @@ router = Router(prefix="/api/documents", tags=["documents"])
 
 Storable = Query(pattern=r"^[^\x00]*$", max_length=512)
 Tag = Annotated[str, Storable]
+MOST = 100
+"""How often a filter may be repeated."""
 
 
 async def _document_id(
@@ -26,8 +28,10 @@ async def _document_id(
 
 
 async def _wanted(
-    status: Annotated[list[Status] | None, Query(description="Repeat it for several states.")] = None,
-    tag: Annotated[list[Tag] | None, Query(description="Repeat it for several tags: all must be there.")] = None,
+    status: Annotated[list[Status] | None, Query(max_length=MOST, description="Repeat it for several states.")] = None,
+    tag: Annotated[
+        list[Tag] | None, Query(max_length=MOST, description="Repeat it for several tags: all must be there.")
+    ] = None,
     external_id: Annotated[str | None, Storable] = None,
     doc_type: Annotated[str | None, Storable] = None,
 ) -> Wanted:

@@ -18,6 +18,8 @@ ENDED: frozenset[str] = frozenset({"indexed", "failed"})
 TAGS = 50
 METADATA_BYTES = 16 * 1024
 METADATA_DEPTH = 20
+SENT_NAME = 5000
+"""Some send the whole path of a file as its name; the last part of it is kept."""
 WRITTEN_TYPES = ("text/plain", "text/markdown", "text/html")
 
 
@@ -105,10 +107,10 @@ class NewDocument(Description):
     content: Annotated[str, StringConstraints(min_length=1)] = Field(
         description="The text itself, kept character for character."
     )
-    filename: Annotated[str, AfterValidator(clean_filename)] | None = Field(
+    filename: Annotated[str, Field(max_length=SENT_NAME), AfterValidator(clean_filename)] | None = Field(
         None, description="Its suffix tells how to read the content when `mime_type` does not."
     )
-    mime_type: Annotated[str, AfterValidator(_written_type)] = Field(
+    mime_type: Annotated[str, Field(max_length=200), AfterValidator(_written_type)] = Field(
         "text/plain; charset=utf-8", description="`text/plain`, `text/markdown` or `text/html`."
     )
 

@@ -18,7 +18,8 @@ def _listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-Words = Annotated[list[str], BeforeValidator(_listed), Field(max_length=100)]
+Word = Annotated[str, Field(max_length=512)]
+Words = Annotated[list[Word], BeforeValidator(_listed), Field(max_length=100)]
 Status = Literal["queued", "processing", "indexed", "failed"]
 
 

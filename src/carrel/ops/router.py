@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Request, Response
+from fastapi import Path, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from carrel.infra.web import Router, provided, requires
@@ -56,7 +56,7 @@ async def reference_style() -> Response:
 
 
 @router.get("/problems/{code}", operation_id="explain_problem", response_class=Response, responses=EXPLAINED)
-async def explain_problem(code: str, request: Request) -> Response:
+async def explain_problem(code: Annotated[str, Path(max_length=100)], request: Request) -> Response:
     """What the `code` of a problem means. Browsers get a page."""
     return explained(request, code)
 

@@ -79,7 +79,7 @@ class TestCursor:
         other_key = await knock(tenant, subject="another").get(PATH, params={"cursor": cursor, "tag": "x"})
         assert [other_size.status_code, other_key.status_code] == [200, 200]
 
-    @pytest.mark.parametrize("cursor", ["", "x", "AAAA", "é", "=" * 9, "A" * 50_000, "null", "..", "%00", "\U0001f600"])
+    @pytest.mark.parametrize("cursor", ["", "x", "AAAA", "é", "=" * 9, "A" * 10_000, "null", "..", "%00", "\U0001f600"])
     async def test_that_was_made_up_is_400(self, client, cursor):
         answer = await client.get(PATH, params={"cursor": cursor})
 

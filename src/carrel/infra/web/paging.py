@@ -21,6 +21,7 @@ T = TypeVar("T")
 Key = list[Any]
 MAC_BYTES = 16
 LARGEST_OFFSET = 100_000
+LONGEST_CURSOR = 10_000
 PAGING_PARAMETERS = frozenset({"cursor", "offset", "limit"})
 
 
@@ -109,7 +110,9 @@ class Paging:
 async def _paging(
     request: Request,
     limit: Annotated[int, Query(ge=1, le=200, description="How many items a page holds.")] = 50,
-    cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
+    cursor: Annotated[
+        str | None, Query(max_length=LONGEST_CURSOR, description="`next_cursor` of the page before.")
+    ] = None,
     offset: Annotated[
         int | None, Query(ge=0, le=LARGEST_OFFSET, description="Skip this many; adds `total` and links.")
     ] = None,
