@@ -159,7 +159,7 @@ async def opened_town(database: Database, settings: Settings, **tools: Any) -> A
     app = built()
     app.state.kit = Kit(
         database=database,
-        identify=lambda request: authenticator.authenticate(request.headers),
+        identify=lambda request: desk.browsers.caller_of(request, authenticator),
         providers={Keys: lambda scope: Keys(scope.db, scope.caller), **for_people(desk)},
         cursors=Cursors(b"secret of a test"),
         json_max_bytes=100_000,

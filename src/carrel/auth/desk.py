@@ -7,6 +7,7 @@ from typing import Literal
 
 from carrel.auth import throttle
 from carrel.auth.background import Background
+from carrel.auth.browsers import Browsers
 from carrel.auth.errors_users import InvalidLogin, NoOrganization, UserDisabled, WeakPassword
 from carrel.auth.hashing import Checked, Passwords
 from carrel.auth.letters import Letters
@@ -48,6 +49,7 @@ class Desk:
     throttle: Throttle
     background: Background
     registration: RegistrationMode
+    browsers: Browsers
 
     @classmethod
     def of(cls, settings: Settings, database: Database, ring: Ring, passwords: Passwords | None = None) -> "Desk":
@@ -61,6 +63,13 @@ class Desk:
             throttle=Throttle(database),
             background=Background(),
             registration=settings.accounts.registration,
+            browsers=Browsers(
+                database,
+                ring,
+                settings.accounts.public_url,
+                settings.web.cors_origins,
+                int(settings.tokens.session_lifetime.total_seconds()),
+            ),
         )
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:

@@ -37,6 +37,12 @@ class InvalidCredentials(Unauthenticated):
     code, title = "invalid-credentials", "The credentials are not valid"
 
 
+class CsrfFailed(Problem):
+    """A session in a cookie was used by a page that may not use it, or without the token of the session."""
+
+    code, title, status = "csrf-failed", "The request may be forged", 403
+
+
 class KeyNotFound(Problem):
     """The organisation has no living API key with this id."""
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from carrel.auth.desk import Desk, standing_of
 from carrel.auth.emails import key_of
 from carrel.auth.schemas_users import Device, Login, SignedIn
+from carrel.auth.sessions import Check
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,6 @@ class Logins:
             standing = await standing_of(db, someone.account.id, wanted.organization)
             return await self.desk.sessions.begin(db, standing, self.device)
 
-    async def refresh(self, token: str) -> SignedIn:
-        """Let a session go on, with new tokens."""
-        return await self.desk.sessions.refresh(token)
+    async def refresh(self, token: str, check: Check | None = None) -> SignedIn:
+        """Let a session go on, with new tokens, unless `check` refuses it."""
+        return await self.desk.sessions.refresh(token, check)

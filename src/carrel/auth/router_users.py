@@ -22,10 +22,12 @@ from carrel.auth.schemas_users import (
     Session,
     SessionId,
     SignedIn,
+    SignedInByCookie,
     Switch,
     Verification,
 )
 from carrel.auth.signing import Ring
+from carrel.auth.visits import Visiting
 from carrel.infra.web import Page, Paged, Router, carries_secret, provided, requires
 
 router = Router(prefix="/api/auth", tags=["accounts"])
@@ -54,15 +56,21 @@ async def verify_registration(wanted: Verification, device: From, doors: Doors) 
 
 
 @router.post("/login", operation_id="login")
-async def login(wanted: Login, device: From, doors: Doors) -> SignedIn:
-    """Begin a session. Wrong passwords and unknown addresses are answered alike; both count as attempts."""
-    return await doors.logins(device).login(wanted)
+async def login(wanted: Login, device: From, visit: Visiting, doors: Doors) -> SignedIn | SignedInByCookie:
+    """Begin a session. Wrong passwords and unknown addresses are answered alike; both count as attempts.
+
+    With `cookie`, the session is kept by the browser, and the answer holds no tokens but `csrf_token`.
+    """
+    return await visit.begun(doors.desk, await doors.logins(device).login(wanted), cookie=wanted.cookie)
 
 
 @router.post("/refresh", operation_id="refresh_tokens")
-async def refresh_tokens(wanted: Refresh, device: From, doors: Doors) -> SignedIn:
-    """Get the next pair of tokens. A refresh token is good once; one that comes back later ends its session."""
-    return await doors.logins(device).refresh(wanted.refresh_token)
+async def refresh_tokens(wanted: Refresh, device: From, visit: Visiting, doors: Doors) -> SignedIn | SignedInByCookie:
+    """Get the next pair of tokens. A refresh token is good once; one that comes back later ends its session.
+
+    Browsers leave it out: theirs is in a cookie, and their request needs X-CSRF-Token.
+    """
+    return await visit.refresh(doors.logins(device), wanted)
 
 
 @router.post("/password/forgot", operation_id="forget_password", status_code=202)
@@ -119,9 +127,10 @@ async def revoke_session(session_id: SessionId, account: Own) -> None:
 
 
 @router.post("/logout", operation_id="logout", status_code=204, dependencies=[requires("account")])
-async def logout(account: Own) -> None:
+async def logout(visit: Visiting, account: Own) -> None:
     """End this session. Within 5 seconds no server accepts it any more."""
     await account.logout()
+    visit.ended(account.desk)
 
 
 @router.get("/organizations", operation_id="list_own_organizations", dependencies=[requires("account")])
@@ -131,9 +140,11 @@ async def list_own_organizations(account: Own) -> list[Place]:
 
 
 @router.post("/switch", operation_id="switch_organization", dependencies=[requires("account"), carries_secret()])
-async def switch_organization(wanted: Switch, device: From, account: Own) -> SignedIn:
+async def switch_organization(
+    wanted: Switch, device: From, visit: Visiting, account: Own
+) -> SignedIn | SignedInByCookie:
     """Begin a session in another of your organizations. It ends when this one would; this one goes on."""
-    return await account.switch(wanted.organization, device)
+    return await visit.went_on(account.desk, await account.switch(wanted.organization, device))
 
 
 @published.get("/.well-known/jwks.json", operation_id="list_public_keys")

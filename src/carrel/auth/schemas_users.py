@@ -49,10 +49,13 @@ class Login(Body):
     password: Password
     organization: TenantId | None = None
     """The one to begin in; the one used last when left out."""
+    cookie: bool = False
+    """For pages in a browser: the tokens go into cookies that no script can read, and not into the answer."""
 
 
 class Refresh(Body):
-    refresh_token: Secret
+    refresh_token: str | None = Field(default=None, min_length=1, max_length=200, repr=False)
+    """Left out by pages in a browser: theirs is in a cookie."""
 
 
 class Verification(Body):
@@ -151,6 +154,16 @@ class SignedIn:
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
     token_type: Literal["Bearer"]
+    expires_in: int
+    user: User
+    organization: Place
+
+
+@dataclass(frozen=True, slots=True)
+class SignedInByCookie:
+    """A session whose tokens are in cookies. Whatever changes something sends `csrf_token` as X-CSRF-Token."""
+
+    csrf_token: str = field(repr=False)
     expires_in: int
     user: User
     organization: Place

@@ -1,5 +1,6 @@
 """Sessions: a login on one device, with its line of refresh tokens."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,6 +21,7 @@ from carrel.tenants.errors import OrganizationDisabled
 
 GRACE = timedelta(seconds=10)
 """How long the token before the newest is still answered, for those whose answer was lost or who came twice at once."""
+Check = Callable[[SessionId], None]
 log = structlog.get_logger("carrel.auth")
 
 
@@ -44,14 +46,15 @@ class Sessions:
         await Families(db).sweep(moment)
         return self._answer(standing, session, token, 1, moment)
 
-    async def refresh(self, token: str) -> SignedIn:
+    async def refresh(self, token: str, check: Check | None = None) -> SignedIn:
         """The next pair of tokens of a session, once for each refresh token.
 
         The same token gives the same answer for 10 s more, unless the answer has been used. After that it was stolen,
-        or its successor was: the whole session ends. Raises `InvalidRefreshToken` or `OrganizationDisabled`.
+        or its successor was: the whole session ends. Raises `InvalidRefreshToken` or `OrganizationDisabled`, and what
+        `check` raises; nothing is changed then.
         """
         async with self.database.transaction(Role.GATE) as db:
-            answer = await self._next(db, token)
+            answer = await self._next(db, token, check)
         # Raised after the commit, because a session that ends here must stay ended.
         if answer is None:
             raise InvalidRefreshToken(
@@ -60,10 +63,12 @@ class Sessions:
             )
         return answer
 
-    async def _next(self, db: Executor, token: str) -> SignedIn | None:
+    async def _next(self, db: Executor, token: str, check: Check | None) -> SignedIn | None:
         moment, family = now(), await Families(db).hold(digest(token.encode()))
         if family is None or family.revoked or family.expires_at <= moment:
             return None
+        if check is not None:
+            check(family.id)
         standing = next(iter(await Standings(db).of(family.user_id, only=family.tenant)), None)
         if standing is None or not standing.user_enabled:
             return None

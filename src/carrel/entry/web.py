@@ -53,7 +53,7 @@ async def equipped(house: House, model: LazyModel) -> AsyncIterator[Kit]:
     authenticator, desk = Authenticator(house.database, ring), Desk.of(settings, house.database, ring)
 
     async def identify(request: Request) -> Caller:
-        return await authenticator.authenticate(request.headers)
+        return await desk.browsers.caller_of(request, authenticator)
 
     try:
         yield Kit(

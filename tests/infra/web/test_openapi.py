@@ -102,9 +102,9 @@ class TestDocument:
     def test_says_what_each_operation_needs(self, document):
         for _, path, operation in operations(document):
             scope = operation.get("x-required-scope")
-            assert operation["security"] == ([{"key": []}, {"bearer": []}] if scope else []), path
+            assert operation["security"] == ([{"key": []}, {"bearer": []}, {"cookie": []}] if scope else []), path
             assert scope is None or re.fullmatch(r"[a-z]+", scope), path
-        assert set(document["components"]["securitySchemes"]) == {"key", "bearer"}
+        assert set(document["components"]["securitySchemes"]) == {"key", "bearer", "cookie"}
 
 
 class TestRoom:

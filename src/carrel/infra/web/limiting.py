@@ -13,6 +13,7 @@ from carrel.core.errors import Problem
 from carrel.infra.limits import Level, Limiter, Verdict, class_of
 from carrel.infra.limits.addresses import Network, client_of, is_trusted
 from carrel.infra.web.caller import Caller
+from carrel.infra.web.cookies import sessions_sent
 from carrel.infra.web.errors import TooManyRequests
 
 REFUSED = Counter("rate_limited_total", "Requests that a rate limit refused.", ["limit"])
@@ -28,6 +29,7 @@ WHOSE = {
 async def known(limiter: Limiter | None, identify: Callable[[Request], Awaitable[Caller]], request: Request) -> Caller:
     """Who asks. Raises what `identify` raises, and `TooManyRequests` where that has failed too often."""
     credentials = b"\0".join([value for name, value in request.scope["headers"] if name in CREDENTIALS])
+    credentials = credentials or sessions_sent(request)
     if limiter is None or not credentials:
         return await identify(request)
     address = _address(request)

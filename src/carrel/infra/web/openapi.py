@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from carrel.infra.web import problems
+from carrel.infra.web.cookies import SESSION
 from carrel.infra.web.routing import Terms, unit_routes
 
 Schema = dict[str, Any]
@@ -62,6 +63,7 @@ IDEMPOTENCY_KEY: Schema = {
 CREDENTIALS: Schema = {
     "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
     "bearer": {"type": "http", "scheme": "bearer"},
+    "cookie": {"type": "apiKey", "in": "cookie", "name": SESSION},
 }
 
 
