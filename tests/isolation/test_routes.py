@@ -191,7 +191,7 @@ async def own_dismissal(us: Resident) -> Call:
 
 
 async def own_invitation(us: Resident) -> Call:
-    return Call("POST", "/api/organization/invitations", 201, {"json": {"email": f"{uuid4().hex}@{us.word}.test"}})
+    return Call("POST", "/api/organization/invitations", 201, {"json": {"email": f"{uuid4().hex}@example.org"}})
 
 
 async def own_withdrawal(us: Resident) -> Call:
