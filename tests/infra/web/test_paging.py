@@ -1,5 +1,6 @@
 """Lists: walked by cursor or jumped in by offset."""
 
+import base64
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
@@ -182,3 +183,22 @@ class TestCursors:
         ):
             with pytest.raises(InvalidCursor):
                 cursors.read(tenant, question, cursor)
+
+    def test_of_others_tell_us_and_nobody_else_whose_they_are(self):
+        other = TenantId(uuid7())
+        cursor = CURSORS.write(other, "q", [1])
+
+        with pytest.raises(InvalidCursor) as refused:
+            CURSORS.read(TENANT, "q", cursor)
+        with pytest.raises(InvalidCursor) as unknown:
+            CURSORS.read(TENANT, "another question", cursor)
+
+        assert refused.value.made_for == other
+        assert unknown.value.made_for is None
+        assert refused.value.facts == unknown.value.facts
+        assert other.bytes not in base64.urlsafe_b64decode(cursor + "==")
+
+    def test_of_the_same_place_cover_their_owner_differently(self):
+        one, other = [CURSORS.write(TENANT, question, [1]) for question in ("a", "b")]
+
+        assert base64.urlsafe_b64decode(one + "==")[16:32] != base64.urlsafe_b64decode(other + "==")[16:32]

@@ -1,6 +1,7 @@
 """Problems of the protocol itself, before any room is asked."""
 
 from carrel.core.errors import Problem
+from carrel.core.ids import TenantId
 
 
 class BadRequest(Problem):
@@ -13,6 +14,8 @@ class InvalidCursor(Problem):
     """The cursor was not made by this list for this caller, or was changed on the way."""
 
     code, title, status = "invalid-cursor", "The cursor does not belong here", 400
+    made_for: TenantId | None = None
+    """The other organisation that the cursor is good for, if it is; not shown to anybody who asks."""
 
 
 class Forbidden(Problem):

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from carrel.core.ids import uuid7
+from carrel.infra.web import whence
 from carrel.infra.web.errors import InternalError, Unavailable
 from carrel.infra.web.problems import render
 
@@ -44,6 +45,8 @@ class Observe:
             return
         request_id = _request_id(Headers(scope=scope).get("x-request-id"))
         scope.setdefault("state", {})["request_id"] = request_id
+        client = scope.get("client")
+        came_from = whence.enter(client[0] if client else None, request_id)
         started, status = time.perf_counter(), 0
 
         async def noting(message: Message) -> None:
@@ -68,6 +71,7 @@ class Observe:
                     await render(Request(scope), _stopping())(scope, receive, noting)
                 raise
             finally:
+                whence.leave(came_from)
                 IN_FLIGHT.dec()
                 self._note(scope, status or 500, time.perf_counter() - started)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, TypeVar
 from urllib.parse import quote, urlencode
+from uuid import UUID
 
 from fastapi import Depends, Query, Request
 from pydantic import BaseModel, Field
@@ -19,7 +20,8 @@ from carrel.infra.web.scope import current
 
 T = TypeVar("T")
 Key = list[Any]
-MAC_BYTES = 16
+MAC_BYTES = OWNER_BYTES = 16
+BODY_AT = MAC_BYTES + OWNER_BYTES
 LARGEST_OFFSET = 100_000
 LONGEST_CURSOR = 10_000
 PAGING_PARAMETERS = frozenset({"cursor", "offset", "limit"})
@@ -48,25 +50,39 @@ class Page(BaseModel, Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Cursors:
-    """Makes and reads cursors. A cursor is signed for one tenant and one question: it opens nothing else."""
+    """Makes and reads cursors. A cursor is signed for one tenant and one question: it opens nothing else.
+
+    Whose it is stands in it, covered so that only we can read it: then we know whom somebody else's was made for.
+    """
 
     secret: bytes
 
     def write(self, tenant: TenantId, question: str, key: Key) -> str:
         body = json.dumps(key, separators=(",", ":"), default=str).encode()
-        return _encoded(self._mac(tenant, question, body) + body)
+        mac = self._mac(tenant, question, body)
+        return _encoded(mac + self._covered(tenant.bytes, mac) + body)
 
     def read(self, tenant: TenantId, question: str, cursor: str) -> Key:
         try:
             raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError) as error:
             raise _foreign() from error
-        mac, body = raw[:MAC_BYTES], raw[MAC_BYTES:]
+        mac, covered, body = raw[:MAC_BYTES], raw[MAC_BYTES:BODY_AT], raw[BODY_AT:]
         # The last character has bits to spare, so that several cursors have the same bytes: only ours is taken.
-        if not hmac.compare_digest(mac, self._mac(tenant, question, body)) or _encoded(raw) != cursor:
+        if len(covered) != OWNER_BYTES or _encoded(raw) != cursor:
             raise _foreign()
+        owner = TenantId(UUID(bytes=self._covered(covered, mac)))
+        if not hmac.compare_digest(mac, self._mac(owner, question, body)):
+            raise _foreign()
+        if owner != tenant:
+            raise _foreign(owner)
         key: Key = json.loads(body)
         return key
+
+    def _covered(self, owner: bytes, mac: bytes) -> bytes:
+        """What covers an owner, and what uncovers it: the same pad, which the cursor's own signature chooses."""
+        pad = hmac.digest(self.secret, b"owner\0" + mac, hashlib.sha256)
+        return bytes(one ^ other for one, other in zip(owner, pad, strict=False))
 
     def _mac(self, tenant: TenantId, question: str, body: bytes) -> bytes:
         message = tenant.bytes + question.encode() + b"\0" + body
@@ -138,11 +154,13 @@ def _encoded(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
-def _foreign() -> InvalidCursor:
-    return InvalidCursor(
+def _foreign(owner: TenantId | None = None) -> InvalidCursor:
+    problem = InvalidCursor(
         "The cursor was not made for this list and these filters.",
         hint="Take `next_cursor` from the page before, unchanged, and keep the filters the same.",
     )
+    problem.made_for = owner
+    return problem
 
 
 Paged = Annotated[Paging, Depends(_paging)]

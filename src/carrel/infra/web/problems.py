@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect
 from carrel.core.errors import Problem
 from carrel.infra.web import errors
 from carrel.infra.web.routing import unit_routes
+from carrel.infra.web.scope import Kit
 
 MEDIA_TYPE = "application/problem+json"
 GONE = 499
@@ -61,6 +62,8 @@ def install(app: FastAPI) -> None:
     async def known(request: Request, problem: Problem) -> Response:
         if problem.status >= 500:
             log.warning("problem", code=problem.code, detail=problem.detail, cause=repr(problem.__cause__))
+        else:
+            _tell_observer(request, problem)
         return render(request, problem)
 
     @app.exception_handler(ClientDisconnect)
@@ -83,6 +86,17 @@ def install(app: FastAPI) -> None:
         if error.status_code == 405:
             return _other_methods(app, request, error)
         return render(request, _of_status(request, error))
+
+
+def _tell_observer(request: Request, problem: Problem) -> None:
+    kit: Kit | None = getattr(request.app.state, "kit", None)
+    if kit is None or kit.observer is None:
+        return
+    try:
+        kit.observer.refused(request, problem)
+    except Exception:
+        # Whoever asked must hear why they were refused, whatever became of those who watch.
+        log.exception("bug", step="observer")
 
 
 def _other_methods(app: FastAPI, request: Request, error: HTTPException) -> Response:

@@ -83,7 +83,7 @@ async def _enter(kit: Kit, terms: Terms, request: Request) -> Scope:
         await limiting.charge_stranger(kit.limiter, request)
     else:
         caller = await limiting.known(kit.limiter, kit.identify, request)
-        request.state.tenant = caller.tenant
+        request.state.caller, request.state.tenant = caller, caller.tenant
         await limiting.charge(kit.limiter, caller, terms.scope, request)
         require(caller, terms.scope)
     if terms.reads_json:

@@ -2,11 +2,12 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from fastapi import Depends, Request
 from pydantic import BaseModel
 
+from carrel.core.errors import Problem
 from carrel.core.ids import TenantId
 from carrel.infra.db import Database, Role, Transaction
 from carrel.infra.limits import Limiter
@@ -23,6 +24,12 @@ AfterCommit = Callable[[], Awaitable[tuple[int, BaseModel]]]
 """Run once the work is committed; gives the status and the body of the answer."""
 
 
+class Observer(Protocol):
+    """Hears of every refusal before it is answered. The answer waits for it, so it only looks and begins work."""
+
+    def refused(self, request: Request, problem: Problem) -> None: ...
+
+
 @dataclass(slots=True)
 class Kit:
     """What the process gives to every request; made once, at start."""
@@ -35,6 +42,7 @@ class Kit:
     upload_max_bytes: int
     limiter: Limiter | None = None
     """None: everybody may call as often as they like."""
+    observer: Observer | None = None
 
 
 class Scope:
