@@ -7,18 +7,23 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
+from uuid import UUID
 
 import httpx
 from argon2 import PasswordHasher
 from fastapi import FastAPI
 
-from carrel.auth import router, router_members, router_users
+from carrel.auth import router, router_audit, router_members, router_users
+from carrel.auth.audit_chain import Stored
+from carrel.auth.audit_watch import Watch
 from carrel.auth.desk import Desk
 from carrel.auth.hashing import Passwords
 from carrel.auth.keyring import ring_of
+from carrel.auth.repository_audit import ChainRows
+from carrel.auth.schemas_audit import Filter
 from carrel.auth.service import Authenticator, Keys
-from carrel.core.ids import uuid7
-from carrel.entry.wiring import for_people
+from carrel.core.ids import TenantId, uuid7
+from carrel.entry.wiring import for_auditors, for_people
 from carrel.infra.db import Database, Role
 from carrel.infra.settings import Accounts, Mail, Objects, Settings, Tokens
 from carrel.infra.web import Cursors, Kit
@@ -70,6 +75,7 @@ class Town:
     authenticator: Authenticator
     app: Any
     http: httpx.AsyncClient
+    watch: Watch
     links: list[str] = field(default_factory=list)
 
     async def post(self, path: str, body: Any = None, **options: Any) -> httpx.Response:
@@ -100,7 +106,7 @@ class Town:
         return self.links[-1].partition("#token=")[2]
 
     async def key(self, tenant: Any, *scopes: str) -> dict[str, str]:
-        return {"X-API-Key": (await given_key(self.database, tenant, scopes or ("admin",))).key}
+        return {"X-API-Key": (await given_key(self.database, TenantId(UUID(str(tenant))), scopes or ("admin",))).key}
 
     async def value(self, sql: str, **parameters: Any) -> Any:
         async with self.database.transaction(Role.GATE) as db:
@@ -109,6 +115,19 @@ class Town:
     async def change(self, sql: str, role: Role = Role.GATE, **parameters: Any) -> int:
         async with self.database.transaction(role) as db:
             return await db.execute(sql, **parameters)
+
+    async def events(self, tenant: Any, action: str = "") -> list[Stored]:
+        """What the log of an organisation, or of the server, holds: all, or what was done by one name."""
+        await self.watch.close()
+        await self.desk.background.close()
+        async with self.database.transaction(Role.GATE) as db:
+            rows = ChainRows(db, TenantId(UUID(str(tenant))))
+            return await rows.following(0, limit=100_000, wanted=Filter(action=action or None))
+
+    async def event(self, tenant: Any, action: str) -> Stored:
+        """The one event of this name."""
+        [found] = await self.events(tenant, action)
+        return found
 
     def forget(self) -> None:
         """What a server knows a few seconds later: nothing from before."""
@@ -148,7 +167,8 @@ def settings_of(
 @cache
 def built() -> FastAPI:
     """Made once, because that takes longer than most tests; whose it is, its kit says."""
-    return build([router.router, router_users.router, router_users.published, router_members.router], Objects())
+    routers = [router.router, router_users.router, router_users.published, router_members.router, router_audit.router]
+    return build(routers, Objects())
 
 
 @asynccontextmanager
@@ -156,17 +176,19 @@ async def opened_town(database: Database, settings: Settings, **tools: Any) -> A
     ring = await ring_of(settings.tokens, database, production=False)
     desk = replace(Desk.of(settings, database, ring, Passwords(QUICK)), **tools)
     authenticator = Authenticator(database, ring)
-    app = built()
+    app, watch = built(), Watch(database)
     app.state.kit = Kit(
         database=database,
         identify=lambda request: desk.browsers.caller_of(request, authenticator),
-        providers={Keys: lambda scope: Keys(scope.db, scope.caller), **for_people(desk)},
+        providers={Keys: lambda scope: Keys(scope.db, scope.caller), **for_people(desk), **for_auditors()},
         cursors=Cursors(b"secret of a test"),
         json_max_bytes=100_000,
         upload_max_bytes=100_000,
+        observer=watch,
     )
     async with client_of(app) as http:
-        town = Town(database, desk, authenticator, app, http)
+        town = Town(database, desk, authenticator, app, http, watch)
         yield town
+    await watch.close()
     await desk.close()
     await authenticator.close()

@@ -29,6 +29,7 @@ LISTS = (
     "/api/admin/api-keys",
     "/api/organization/members",
     "/api/organization/invitations",
+    "/api/admin/audit",
 )
 
 

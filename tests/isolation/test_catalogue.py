@@ -280,6 +280,7 @@ CHOICES = {
     ("jobs", "state"): "'queued'",
     ("documents", "status"): "'queued'",
     ("index_builds", "state"): "'building'",
+    ("audit_events", "outcome"): "'success'",
 }
 
 

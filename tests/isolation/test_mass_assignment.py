@@ -15,9 +15,10 @@ from carrel.entry.web import openapi
 from carrel.infra.web.openapi import operations
 from carrel.infra.web.routing import Terms
 from tests.house import Organisation, problem
+from tests.isolation.calls import Call
 from tests.isolation.conftest import Neighbours, Resident
 from tests.isolation.test_credentials import state
-from tests.isolation.test_routes import OPERATIONS, TABLE, Call, send
+from tests.isolation.test_routes import OPERATIONS, TABLE, send
 
 pytestmark = pytest.mark.anyio
 
@@ -51,7 +52,7 @@ PRIVILEGED: Mapping[str, Any] = {
     "prefix": "aaaaaaaa",
     "origin": "setting",
     "object_key": "../../other",
-    "sha256": "0" * 64,
+    "sha256": "f" * 64,
     "job_id": str(uuid7()),
     "__proto__": {"operator": True},
 }

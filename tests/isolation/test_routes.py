@@ -4,8 +4,8 @@ The operations come from the application's own list, so one that is added withou
 """
 
 import json
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -18,6 +18,7 @@ from carrel.infra.settings import Objects
 from carrel.infra.web.app import build
 from carrel.infra.web.routing import Terms, UnitRoute, unit_routes
 from tests.house import KEY, SCOPES, Home, problem
+from tests.isolation.calls import NONE, PERSON, Call, Row, for_a_person, listing, of_nobody, plain
 from tests.isolation.conftest import (
     PASSWORD,
     Neighbours,
@@ -30,52 +31,13 @@ from tests.isolation.conftest import (
     signed_in,
 )
 from tests.isolation.conftest import UUID as ID
+from tests.isolation.rows_audit import AUDIT
 
 pytestmark = pytest.mark.anyio
 
 OPERATIONS: dict[str, UnitRoute] = {str(route.operation_id): route for route in unit_routes(build(ROUTERS, Objects()))}
 SCOPED = sorted(name for name, route in OPERATIONS.items() if Terms.of(route).scope)
 OPEN = sorted(OPERATIONS.keys() - set(SCOPED))
-
-
-@dataclass(frozen=True)
-class Call:
-    """A request and the status it deserves."""
-
-    method: str
-    path: str
-    status: int
-    options: dict[str, Any] = field(default_factory=dict)
-    empty: bool = False
-    """The answer is a list without anything in it."""
-    token: str | None = None
-    """Where it is for people: the access token of a session."""
-
-    @property
-    def said(self) -> str:
-        return self.path + json.dumps(self.options)
-
-
-@dataclass(frozen=True)
-class Row:
-    """How to call an operation with one's own things, and how somebody would who knows ids of another organisation."""
-
-    own: Callable[[Resident], Awaitable[Call]]
-    foreign: Callable[[Resident], Sequence[Call]] = lambda them: ()
-
-
-def plain(path: str) -> Row:
-    async def own(us: Resident) -> Call:
-        return Call("GET", path, 200)
-
-    return Row(own)
-
-
-def listing(path: str) -> Row:
-    async def own(us: Resident) -> Call:
-        return Call("GET", path, 200, {"params": {"limit": 200, "offset": 0}})
-
-    return Row(own, lambda them: [Call("GET", path, 400, {"params": {"limit": 1, "cursor": them.cursors[path]}})])
 
 
 def of_a_document(method: str, part: str = "") -> Row:
@@ -155,13 +117,6 @@ def foreign_search(them: Resident) -> Sequence[Call]:
     return [*narrowed, *(Call("POST", "/api/search", 200, {"json": {**asked, "type": kind}}) for kind in kinds)]
 
 
-def for_a_person(method: str, path: str, status: int = 200, **options: Any) -> Row:
-    async def own(us: Resident) -> Call:
-        return Call(method, path, status, options, token=us.member.access_token)
-
-    return Row(own)
-
-
 async def own_sessions(us: Resident) -> Call:
     return Call("GET", "/api/auth/sessions", 200, token=us.owner.access_token)
 
@@ -214,22 +169,9 @@ def foreign_members(method: str, **options: Any) -> Callable[[Resident], Sequenc
     return foreign
 
 
-def of_nobody(path: str, status: int, **body: str) -> Row:
-    """A door that opens with a secret, tried with one that is none."""
-
-    async def own(us: Resident) -> Call:
-        return Call("POST", path, status, {"json": body})
-
-    return Row(own)
-
-
 async def own_registration(us: Resident) -> Call:
     body = {"email": f"{uuid4().hex}@example.org", "password": PASSWORD, "organization": "New"}
     return Call("POST", "/api/auth/register", 201, {"json": body})
-
-
-NONE = "a" * 43
-PERSON = "of the one who asks"
 
 
 async def own_key(us: Resident) -> Call:
@@ -307,6 +249,7 @@ TABLE |= {
         own_withdrawal, lambda them: [Call("DELETE", f"/api/organization/invitations/{them.invitation}", 404)]
     ),
 }
+TABLE |= AUDIT
 # Made without a caller and without a database; each shows the same to everybody.
 PAGES = {"/openapi.json"}
 

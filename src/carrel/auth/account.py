@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from carrel.auth.audit import Event, Target, record
+from carrel.auth.audit_actions import Action
 from carrel.auth.desk import Desk, require_strong, standing_of
 from carrel.auth.errors import InvalidCredentials
 from carrel.auth.errors_users import SessionNotFound, WrongPassword
@@ -48,6 +50,7 @@ class Accounts:
         if not await UserRows(self.db).change_password(account.id, account.password_hash, hashed):
             raise _wrong()
         await PersonalSessions(self.db, account.id).revoke_all(now(), kept=self.person.session)
+        await self._record(Action.PASSWORD_CHANGED, Target("user", account.id))
 
     async def sessions(self, paging: Paging) -> Page[Session]:
         """The living sessions, newest first, in all organisations."""
@@ -61,10 +64,12 @@ class Accounts:
         """End a session; servers that have just seen it may accept it for 2 more seconds. Raises `SessionNotFound`."""
         if not await PersonalSessions(self.db, self.person.user).revoke(session, now()):
             raise SessionNotFound("The account has no living session with this id.", session_id=str(session))
+        await self._record(Action.SESSION_REVOKED, Target("session", session))
 
     async def logout(self) -> None:
         """End the session that asks. That it has ended meanwhile is no failure."""
-        await PersonalSessions(self.db, self.person.user).revoke(self.person.session, now())
+        if await PersonalSessions(self.db, self.person.user).revoke(self.person.session, now()):
+            await self._record(Action.LOGOUT, Target("session", self.person.session))
 
     async def organizations(self) -> list[Place]:
         """The organisations that you belong to and that are not disabled, the one used last first."""
@@ -80,7 +85,13 @@ class Accounts:
         if not enabled or end is None:
             raise InvalidCredentials("The session has ended.", hint="Log in with POST /api/auth/login.")
         standing = await standing_of(self.db, self.person.user, organization)
-        return await self.desk.sessions.begin(self.db, standing, device, expires_at=end)
+        signed_in = await self.desk.sessions.begin(self.db, standing, device, expires_at=end)
+        # Into the log of the organisation that is entered. The one that is left must not learn which that is.
+        await record(self.db, Event(organization, Action.ORGANIZATION_SWITCHED, self.person.subject))
+        return signed_in
+
+    async def _record(self, action: Action, target: Target) -> None:
+        await record(self.db, Event(self.person.tenant, action, self.person.subject, target))
 
 
 def person_of(caller: Caller) -> Person:

@@ -87,7 +87,7 @@ class Desk:
             account = await UserRows(db).by_email(email_key)
         checked = await self.passwords.check(password, account.password_hash if account else None)
         if account is None or not checked.right:
-            raise invalid_login()
+            raise invalid_login(account)
         return Recognised(account, checked, limits)
 
     async def admit(self, db: Executor, someone: Recognised) -> None:
@@ -95,9 +95,9 @@ class Desk:
         users, account = UserRows(db), someone.account
         held = await users.hold(account.id, account.password_hash)
         if held is None:
-            raise invalid_login()
+            raise invalid_login(account)
         if not held.enabled:
-            raise UserDisabled("The account is disabled.", hint="Ask the operator of this server to enable it.")
+            raise _disabled(account)
         await throttle.give_back(db, someone.limits)
         if someone.checked.better is not None:
             await users.change_password(account.id, account.password_hash, someone.checked.better)
@@ -108,11 +108,19 @@ class Desk:
         await self.passwords.close()
 
 
-def invalid_login() -> InvalidLogin:
-    return InvalidLogin(
+def invalid_login(account: Account | None = None) -> InvalidLogin:
+    problem = InvalidLogin(
         "E-mail and password do not belong together.",
         hint="Check both; POST /api/auth/password/forgot sends a link for a new password.",
     )
+    problem.user = None if account is None else account.id
+    return problem
+
+
+def _disabled(account: Account) -> UserDisabled:
+    problem = UserDisabled("The account is disabled.", hint="Ask the operator of this server to enable it.")
+    problem.user = account.id
+    return problem
 
 
 def require_strong(password: str, *related: str) -> None:
@@ -125,8 +133,10 @@ async def standing_of(db: Executor, user: UserId, only: TenantId | None = None) 
     """The organisation to begin in. Raises `NoOrganization`, also when the wanted one is not the person's."""
     found = await Standings(db).of(user, only=only)
     if not found:
-        raise NoOrganization(
+        problem = NoOrganization(
             "The account does not belong to this organization." if only else "The account belongs to no organization.",
             hint="Ask an administrator of the organization for an invitation.",
         )
+        problem.user, problem.organization = user, only
+        raise problem
     return found[0]

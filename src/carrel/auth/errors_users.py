@@ -1,10 +1,21 @@
 """What people can be refused: at the door, in their account, in their organisation."""
 
+from uuid import UUID
+
 from carrel.auth.errors import Unauthenticated
 from carrel.core.errors import Problem
 
 
-class InvalidLogin(Unauthenticated):
+class Concerning:
+    """What the audit log must know of a refusal, and whoever was refused must not be told."""
+
+    user: UUID | None = None
+    """Whose account it was about."""
+    organization: UUID | None = None
+    """The organisation that was asked for."""
+
+
+class InvalidLogin(Concerning, Unauthenticated):
     """E-mail and password do not belong together; whether the e-mail is known, the answer does not tell."""
 
     code, title = "invalid-login", "E-mail or password is wrong"
@@ -52,13 +63,13 @@ class LinkNotValid(Problem):
     code, title, status = "link-not-valid", "The link is not valid", 410
 
 
-class UserDisabled(Problem):
+class UserDisabled(Concerning, Problem):
     """E-mail and password are right, but an operator has switched the account off."""
 
     code, title, status = "user-disabled", "The account is disabled", 403
 
 
-class NoOrganization(Problem):
+class NoOrganization(Concerning, Problem):
     """The account is good, but belongs to no organisation."""
 
     code, title, status = "no-organization", "The account belongs to no organization", 403

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from carrel.auth.audit import Event, record, user_subject
+from carrel.auth.audit_actions import Action
 from carrel.auth.desk import Desk, standing_of
 from carrel.auth.emails import key_of
 from carrel.auth.schemas_users import Device, Login, SignedIn
@@ -21,7 +23,9 @@ class Logins:
         async with self.desk.transaction() as db:
             await self.desk.admit(db, someone)
             standing = await standing_of(db, someone.account.id, wanted.organization)
-            return await self.desk.sessions.begin(db, standing, self.device)
+            signed_in = await self.desk.sessions.begin(db, standing, self.device)
+            await record(db, Event(standing.tenant, Action.LOGIN_SUCCEEDED, user_subject(standing.user_id)))
+            return signed_in
 
     async def refresh(self, token: str, check: Check | None = None) -> SignedIn:
         """Let a session go on, with new tokens, unless `check` refuses it."""

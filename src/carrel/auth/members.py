@@ -8,6 +8,9 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
+from carrel.auth.audit import Event, Target, record
+from carrel.auth.audit_actions import Action
+from carrel.auth.audit_chain import Detail
 from carrel.auth.desk import Desk
 from carrel.auth.emails import key_of
 from carrel.auth.errors_users import AlreadyMember, InvitationNotFound, LastOwner, MemberNotFound, RoleNotHeld
@@ -55,14 +58,28 @@ class Members:
         if member.role == OWNER and role != OWNER:
             _require_another(owners)
         await self._rows.set_role(user, role)
+        details: dict[str, Detail] = {"from": member.role, "to": role}
+        changed = Event(
+            self.caller.tenant, Action.MEMBER_ROLE_CHANGED, self.caller.subject, Target("member", user), details
+        )
+        await record(self.db, changed)
         return Member(member.user_id, member.email, member.name, role, member.created_at)
 
     async def remove(self, user: UserId) -> None:
         """End a membership and its sessions. Raises `MemberNotFound`, `RoleNotHeld`, `LastOwner`."""
         owners = await self._rows.hold_owners()
-        if (await self._held(user, owners)).role == OWNER:
+        member = await self._held(user, owners)
+        if member.role == OWNER:
             _require_another(owners)
         await self._rows.remove(user)
+        removed = Event(
+            self.caller.tenant,
+            Action.MEMBER_REMOVED,
+            self.caller.subject,
+            Target("member", user),
+            {"role": member.role},
+        )
+        await record(self.db, removed)
 
     async def _held(self, user: UserId, owners: int) -> Member:
         # After the owners, always: two who decide over each other must not wait in a circle.
@@ -110,6 +127,7 @@ class Invitations:
             expires_at=moment + INVITATION_LIFE,
         )
         await self._rows.put(invitation, key, digest(token.encode()))
+        await self._record(Action.MEMBER_INVITED, invitation, replaces=former is not None)
         organization = await Organizations(self.db).by_id(self.caller.tenant)
         letter = self.desk.letters.invitation(wanted.email, token, organization.name, wanted.role)
         self.after_commit(partial(self._send, letter, invitation))
@@ -130,6 +148,12 @@ class Invitations:
             raise InvitationNotFound("No open invitation has this id.", invitation_id=str(invitation))
         _require_may_give(self.caller, found.role, owners)
         await self._rows.withdraw(invitation)
+        await self._record(Action.INVITATION_WITHDRAWN, found)
+
+    async def _record(self, action: Action, invitation: Invitation, **more: Detail) -> None:
+        details = {"role": invitation.role, "email": invitation.email, **more}
+        about = Target("invitation", invitation.id)
+        await record(self.db, Event(self.caller.tenant, action, self.caller.subject, about, details))
 
     async def _send(self, letter: Letter, invitation: Invitation) -> tuple[int, BaseModel]:
         self.desk.mailer.send_soon(letter)

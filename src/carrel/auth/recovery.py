@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from carrel.auth import throttle
+from carrel.auth.audit import ANONYMOUS, SERVER, Event, Target, record, record_of_person, user_subject
+from carrel.auth.audit_actions import Action
 from carrel.auth.desk import Desk, require_strong
 from carrel.auth.emails import key_of
 from carrel.auth.keys import digest
@@ -54,6 +56,8 @@ class Recovery:
                 raise link_not_valid()
             await links.drop(link.email_key, "reset")
             await PersonalSessions(db, user).revoke_all(moment)
+            done = Event(SERVER, Action.PASSWORD_RESET, user_subject(user), Target("user", user))
+            await record_of_person(db, user, done)
 
     async def _write_to(self, key: str) -> None:
         token, moment = new_link_token(), now()
@@ -63,5 +67,7 @@ class Recovery:
                 link = Link(key)
                 await links.add(digest(token.encode()), "reset", link, moment, moment + LINK_LIFE)
             await links.sweep(moment)
+            about = None if account is None else Target("user", account.id)
+            await record(db, Event(SERVER, Action.PASSWORD_RESET_ASKED, ANONYMOUS, about))
         if account is not None and account.enabled:
             self.desk.mailer.send_soon(self.desk.letters.reset(account.email, token))

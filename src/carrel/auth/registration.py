@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from carrel.auth import throttle
+from carrel.auth.audit import ANONYMOUS, SERVER, Event, Target, record, user_subject
+from carrel.auth.audit_actions import Action
 from carrel.auth.desk import Desk, invalid_login, require_strong, standing_of
 from carrel.auth.emails import key_of
 from carrel.auth.errors_users import EmailTaken, LinkNotValid, RegistrationClosed
@@ -25,7 +27,7 @@ from carrel.auth.schemas_users import (
     Verification,
 )
 from carrel.core.clock import now
-from carrel.core.ids import uuid7
+from carrel.core.ids import TenantId, uuid7
 from carrel.infra.db import Executor
 from carrel.tenants.service import Organizations
 
@@ -110,7 +112,11 @@ class Registrations:
         await MemberRows(db, invitation.tenant).join(user, invitation.role, moment)
         await UserRows(db).verify(user, moment)
         standing = await standing_of(db, user, invitation.tenant)
-        return await self.desk.sessions.begin(db, standing, self.device)
+        signed_in = await self.desk.sessions.begin(db, standing, self.device)
+        details = {"invitation": str(invitation.id), "role": standing.role}
+        joined = Event(invitation.tenant, Action.MEMBER_JOINED, user_subject(user), Target("member", user), details)
+        await record(db, joined)
+        return signed_in
 
     async def _settle(
         self, account: Account, organization: str, *, verified: bool, spent: bytes | None = None
@@ -124,7 +130,9 @@ class Registrations:
             await links.drop(key_of(account.email), "registration")
             home = await Organizations(db).create(organization, slug_of(organization))
             await MemberRows(db, home.id).join(account.id, "owner", moment)
-            return await self.desk.sessions.begin(db, await standing_of(db, account.id), self.device)
+            signed_in = await self.desk.sessions.begin(db, await standing_of(db, account.id), self.device)
+            await _record_settled(db, account.id, home.id, verified=verified)
+            return signed_in
 
     async def _write_to(self, wanted: Registration, hashed: str) -> None:
         key, token, moment = key_of(wanted.email), new_link_token(), now()
@@ -134,6 +142,7 @@ class Registrations:
                 link = Link(key, wanted.email, hashed, wanted.name, wanted.organization)
                 await LinkRows(db).add(digest(token.encode()), "registration", link, moment, moment + LINK_LIFE)
             await LinkRows(db).sweep(moment)
+            await record(db, Event(SERVER, Action.REGISTRATION_ASKED, ANONYMOUS, details={"known": known is not None}))
         letters = self.desk.letters
         letter = letters.registration(wanted.email, token) if known is None else letters.registered_already(known.email)
         self.desk.mailer.send_soon(letter)
@@ -158,6 +167,14 @@ def link_not_valid() -> LinkNotValid:
 
 def _account(email: str, hashed: str, name: str) -> Account:
     return Account(UserId(uuid7()), email, name, enabled=True, password_hash=hashed)
+
+
+async def _record_settled(db: Executor, user: UserId, home: TenantId, *, verified: bool) -> None:
+    actor, who = user_subject(user), Target("user", user)
+    await record(db, Event(home, Action.USER_REGISTERED, actor, who))
+    if verified:
+        await record(db, Event(home, Action.USER_VERIFIED, actor, who))
+    await record(db, Event(SERVER, Action.ORGANIZATION_CREATED, actor, Target("organization", home)))
 
 
 async def _add(db: Executor, account: Account, moment: datetime, *, verified: bool) -> None:

@@ -12,6 +12,8 @@ import structlog
 from pydantic import SecretStr
 
 from carrel.auth import keyfile
+from carrel.auth.audit import SERVER, SYSTEM, Event, Target, record
+from carrel.auth.audit_actions import Action
 from carrel.auth.credentials import BOTH_FORMS, Headers, presented
 from carrel.auth.errors import AdminKeyUnusable, ExpiryInThePast, InvalidCredentials, KeyNotFound, ScopeNotHeld
 from carrel.auth.keys import digest, new_key, prefix_of
@@ -31,6 +33,9 @@ from carrel.infra.db.errors import DatabaseUnavailable
 from carrel.infra.web import Caller, Page, Paging
 from carrel.tenants.errors import OrganizationDisabled
 from carrel.tenants.service import Organizations
+
+# Writing into the audit log is open to other rooms as well.
+__all__ = ["SERVER", "SYSTEM", "Action", "Authenticator", "Event", "Keys", "Target", "ensure_admin_key", "record"]
 
 LOCK = 0x6361_7272_656C_6B65  # "carrelke": one process at a time settles the administrator's key
 LOCK_PATIENCE = 30.0
@@ -64,6 +69,7 @@ class Keys:
             )
         row = _row(key, name, description, scopes, moment, expires_at)
         await KeyRows(self.db, self.creator.tenant).add(row, digest(key.encode()), "api")
+        await record(self.db, _key_event(Action.KEY_CREATED, self.creator.tenant, self.creator.subject, row))
         return NewKey(row.id, key, row.prefix, name, description, row.scopes, moment, expires_at)
 
     async def page(self, paging: Paging) -> Page[ApiKey]:
@@ -81,6 +87,8 @@ class Keys:
         """
         if not await KeyRows(self.db, self.creator.tenant).revoke(key_id, now()):
             raise KeyNotFound("No API key of this organization has this id.", key_id=str(key_id))
+        revoked = Event(self.creator.tenant, Action.KEY_REVOKED, self.creator.subject, Target("key", key_id))
+        await record(self.db, revoked)
 
     def _require_held(self, scopes: Collection[str]) -> None:
         lacking = [scope for scope in scopes if not self.creator.may(scope)]
@@ -215,7 +223,9 @@ async def ensure_admin_key(database: Database, data_dir: Path, given: SecretStr 
         if kept is not None and await _is_admin(db, home.id, kept):
             return AdminKey(kept, created=False, file=file)
         key, moment = new_key(), now()
-        await KeyRows(db, home.id).add(_admin_row(key, moment), digest(key.encode()), "generated")
+        row = _admin_row(key, moment)
+        await KeyRows(db, home.id).add(row, digest(key.encode()), "generated")
+        await record(db, _key_event(Action.ADMIN_KEY_CREATED, home.id, SYSTEM, row))
         # Before the commit: a key in the file that the database does not know is replaced at the next start, but a
         # key in the database that nobody knows would stay.
         await asyncio.to_thread(keyfile.write, file, key)
@@ -242,7 +252,10 @@ async def _adopt(db: Executor, tenant: TenantId, key: str) -> bool:
         raise AdminKeyUnusable(
             "ADMIN_API_KEY is the key of another organization.", hint="Choose another value for ADMIN_API_KEY."
         )
-    await rows.retire_settings(hashed, moment)
+    retired = await rows.retire_settings(hashed, moment)
+    if created or retired:
+        details = {"adopted": created, "retired": retired}
+        await record(db, Event(tenant, Action.ADMIN_KEY_ADOPTED, SYSTEM, details=details))
     return created
 
 
@@ -275,6 +288,12 @@ def _row(
     prefix = prefix_of(key) or "setting"
     ordered: list[str] = [scope for scope in SCOPES if scope in scopes]
     return ApiKey(KeyId(uuid7()), prefix, name, description, ordered, created_at, expires_at, last_used_at=None)
+
+
+def _key_event(action: Action, tenant: TenantId, actor: str, key: ApiKey) -> Event:
+    until = None if key.expires_at is None else key.expires_at.isoformat()
+    details = {"prefix": key.prefix, "name": key.name, "scopes": key.scopes, "expires_at": until}
+    return Event(tenant, action, actor, Target("key", key.id), details)
 
 
 def _invalid() -> Problem:

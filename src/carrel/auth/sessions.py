@@ -6,6 +6,9 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from carrel.auth.audit import ANONYMOUS, Event, Target, record
+from carrel.auth.audit_actions import Action
+from carrel.auth.audit_chain import Detail
 from carrel.auth.errors_users import InvalidRefreshToken
 from carrel.auth.keys import digest
 from carrel.auth.opaque import new_nonce, new_refresh_token, successor
@@ -80,6 +83,12 @@ class Sessions:
             return self._answer(standing, family.id, following, family.generation, family.rotated_at)
         await SessionRows(db, family.tenant).revoke(family.id, moment)
         log.warning("a refresh token came back, its session ends", session=str(family.id), user=str(family.user_id))
+        details: dict[str, Detail] = {"user": str(family.user_id), "shown": family.shown, "newest": family.generation}
+        # Who came with it, the person or a thief, nobody knows.
+        stolen = Event(
+            family.tenant, Action.REFRESH_REUSED, ANONYMOUS, Target("session", family.id), details, outcome="failure"
+        )
+        await record(db, stolen)
         return None
 
     async def _rotate(self, db: Executor, family: Family, standing: Standing, token: str, moment: datetime) -> SignedIn:

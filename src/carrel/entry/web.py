@@ -12,8 +12,10 @@ import uvicorn
 from fastapi import FastAPI, Request
 
 from carrel.auth import router as auth
+from carrel.auth import router_audit as audit
 from carrel.auth import router_members as members
 from carrel.auth import router_users as users
+from carrel.auth.audit_watch import Watch
 from carrel.auth.desk import Desk
 from carrel.auth.keyring import ring_of
 from carrel.auth.service import Authenticator, ensure_admin_key
@@ -35,6 +37,7 @@ from carrel.search import router as search
 
 ROUTERS = [ops.router, documents.router, index.router, search.router, jobs.router, jobs.administration, auth.router]
 ROUTERS += [users.router, users.published, members.router]
+ROUTERS += [audit.router]
 CURSOR_KEY = "cursors"
 GRACE = 2
 
@@ -51,6 +54,7 @@ async def equipped(house: House, model: LazyModel) -> AsyncIterator[Kit]:
     ring = await ring_of(settings.tokens, house.database, production=settings.environment == "production")
     await ensure_admin_key(house.database, house.data_dir, house.settings.admin_api_key)
     authenticator, desk = Authenticator(house.database, ring), Desk.of(settings, house.database, ring)
+    watch = Watch(house.database)
 
     async def identify(request: Request) -> Caller:
         return await desk.browsers.caller_of(request, authenticator)
@@ -64,8 +68,10 @@ async def equipped(house: House, model: LazyModel) -> AsyncIterator[Kit]:
             json_max_bytes=house.settings.objects.json_max_bytes,
             upload_max_bytes=house.settings.objects.upload_max_bytes,
             limiter=Limiter.of(house.settings.limits, house.cache),
+            observer=watch,
         )
     finally:
+        await watch.close()
         await desk.close()
         await authenticator.close()
         model.close()

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 
 from carrel.auth.account import Accounts, person_of
+from carrel.auth.audit import SERVER
+from carrel.auth.audit_reading import AuditCheck, AuditExport, AuditLog, ServerLog
 from carrel.auth.desk import Desk
 from carrel.auth.entrance import Entrance
 from carrel.auth.members import AfterCommit, Invitations, Members
@@ -19,7 +21,7 @@ from carrel.index.analysis import ANALYSER
 from carrel.index.schemas import Recipe
 from carrel.index.service import Chunks, Index, Lookup, numbers
 from carrel.infra.blobs import Blobs
-from carrel.infra.db import Transaction
+from carrel.infra.db import Role, Transaction
 from carrel.infra.models import AsyncEmbedder, Tokenizer
 from carrel.infra.web import Scope
 from carrel.infra.web.scope import Provider
@@ -110,6 +112,7 @@ def for_requests(house: House, encoder: AsyncEmbedder, desk: Desk) -> Mapping[ty
         Overview: overview,
         Keys: lambda scope: Keys(scope.db, scope.caller),
         **for_people(desk),
+        **for_auditors(),
         Queue: lambda scope: rooms.queue(scope.db, scope.tenant),
         Stream: lambda scope: Stream(scope.database, scope.tenant, rooms.tasks, followers),
         Documents: lambda scope: rooms.documents(scope.db, scope.tenant),
@@ -134,6 +137,21 @@ def for_people(desk: Desk) -> Mapping[type, Provider]:
         Accounts: lambda scope: Accounts(scope.gate, desk, person_of(scope.caller)),
         Members: lambda scope: Members(scope.gate, desk, scope.caller),
         Invitations: invitations,
+    }
+
+
+def for_auditors() -> Mapping[type, Provider]:
+    """What endpoints of the audit log ask for."""
+
+    def export(scope: Scope) -> AuditExport:
+        database, tenant = scope.database, scope.tenant
+        return AuditExport(lambda: database.transaction(Role.APP, tenant), tenant)
+
+    return {
+        AuditLog: lambda scope: AuditLog(scope.db, scope.tenant),
+        AuditCheck: lambda scope: AuditCheck(scope.snapshot, scope.tenant),
+        AuditExport: export,
+        ServerLog: lambda scope: ServerLog(scope.gate, SERVER),
     }
 
 
