@@ -8,6 +8,7 @@ import sys
 
 import structlog
 
+from carrel.auth.audit_retention import Retention
 from carrel.core.errors import Problem
 from carrel.entry.house import LazyModel, opened
 from carrel.entry.running import run
@@ -32,6 +33,7 @@ async def work(settings: Settings) -> None:
         limits = settings.extraction
         sandbox = Sandbox(wall=limits.timeout.total_seconds(), memory=limits.memory_mb * 2**20)
         sweeping = asyncio.create_task(_sweep(house.blobs))
+        forgetting = asyncio.create_task(_forget(Retention(house.database, settings.audit.retention_days)))
         try:
             worker = Worker(
                 house.database,
@@ -44,6 +46,7 @@ async def work(settings: Settings) -> None:
             await worker.run(stop)
         finally:
             sweeping.cancel()
+            forgetting.cancel()
             await sandbox.close()
             model.close()
 
@@ -57,6 +60,18 @@ async def _sweep(blobs: Blobs) -> None:
             log.warning("nothing swept", reason=problem.detail)
         else:
             log.info("swept", pieces=swept)
+        await asyncio.sleep(SWEEP_EVERY)
+
+
+async def _forget(retention: Retention) -> None:
+    """Remove from the audit log what is older than it is kept, now and then."""
+    while True:
+        try:
+            forgotten = await retention.run()
+        except Problem as problem:
+            log.warning("no audit events forgotten", reason=problem.detail)
+        else:
+            log.info("audit events forgotten", events=forgotten)
         await asyncio.sleep(SWEEP_EVERY)
 
 

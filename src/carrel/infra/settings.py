@@ -193,6 +193,15 @@ class Tokens(BaseSettings):
     """From the login on, however often the session is used."""
 
 
+class Audit(BaseSettings):
+    """The audit log."""
+
+    model_config = SettingsConfigDict(env_prefix="AUDIT_", env_file=".env", extra="ignore")
+
+    retention_days: int = Field(default=365, ge=0, le=36_500)
+    """Older events are forgotten; 0: none ever is."""
+
+
 class Mail(BaseSettings):
     """The mail server that carries links to people. Without one, outside production, links go to the log."""
 
@@ -279,6 +288,10 @@ class Settings(BaseSettings):
     @cached_property
     def tokens(self) -> Tokens:
         return Tokens()
+
+    @cached_property
+    def audit(self) -> Audit:
+        return Audit()
 
     @cached_property
     def mail(self) -> Mail:
