@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from carrel import __version__
+from carrel.entry.cli.audit import audit
 from carrel.entry.cli.doctor import doctor
 from carrel.entry.cli.ingest import ingest
 from carrel.entry.cli.migrate import migrate
@@ -25,6 +26,7 @@ app.command()(ingest)
 app.command()(search)
 app.command()(migrate)
 app.add_typer(models)
+app.add_typer(audit)
 app.command()(doctor)
 
 
