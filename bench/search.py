@@ -21,6 +21,7 @@ import numpy as np
 import uvloop
 
 from bench import corpus
+from bench.admission import BAR_US, admission_us
 from bench.client import Client, Connection, Load, checked
 from bench.feeding import feed, settled
 from bench.floor import beside
@@ -79,11 +80,14 @@ async def _measured(server: Server, cache: Path, options: argparse.Namespace) ->
         await _alone(client, parts, queries, rounds // 5)
         say("one client")
         alone = await _alone(client, parts, queries, rounds)
+        say("who may ask")
+        admission = await admission_us(server, parts.database)
     say("many clients")
     crowds = await _crowds(server, client, queries, crowd)
     say("the floor")
     floor = await _floor(server, client, queries)
     figures = {"chunks": chunks, "documents": len(documents), **_summed(alone), **crowds, **floor}
+    figures["admission_us"] = {**admission, "bar": BAR_US}
     return _tables(figures), figures
 
 
@@ -219,7 +223,17 @@ def _tables(figures: Figures) -> list[str]:
     return [
         table([size, "p50 ms", "p95 ms"], rows),
         table(["load", "requests/s", "p50 ms", "p99 ms", "client CPU ms", "server CPU ms"], loads),
+        _admission(figures),
     ]
+
+
+def _admission(figures: Figures) -> str:
+    spent, whole = figures["admission_us"], figures[f"clients_{CROWDS[0]}"]["server_cpu_ms"]
+    names = {"key": "key check", "limits": "rate limits", "unit": "unit of work for the tenant", "sum": "all of it"}
+    rows: list[list[object]] = [[shown, spent[name]] for name, shown in names.items()]
+    rows.append([f"bar {spent['bar']:g}: all of it", "kept" if spent["sum"] < spent["bar"] else "missed"])
+    rows.append([f"a whole search, {CROWDS[0]} clients", None if whole is None else round(whole * 1000, 1)])
+    return table(["who may ask, CPU of client side and server", "us"], rows)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ def given_figures(cached=None):
         "clients_32": load,
         "rate_32_over_8": 1.0,
         "floor": load,
+        "admission_us": {"key": 5.0, "limits": 10.0, "unit": 200.0, "sum": 215.0, "bar": 500.0},
         "cached": cached,
         "cached_over_floor": 0.7 if cached else None,
     }
@@ -36,16 +37,23 @@ def test_a_load_is_the_median_of_its_turns():
 
 
 def test_a_server_without_a_cache_is_said_to_have_none():
-    first, second = _tables(given_figures())
+    first, second, _ = _tables(given_figures())
 
     assert "| hybrid / (encoder + statements), bar 2 | 2 | - |" in first
     assert "no cache yet" in second
 
 
 def test_repeated_searches_are_held_against_the_bare_route():
-    _, loads = _tables(
+    _, loads, _ = _tables(
         given_figures(cached={"rate": 900.0, "p50_ms": 1.0, "p99_ms": 2.0, "client_cpu_ms": 0.1, "server_cpu_ms": None})
     )
 
     assert "| repeated / bare route | 0.7 |" in loads
     assert "no cache yet" not in loads
+
+
+def test_the_cost_of_letting_a_search_in_is_held_against_its_bar():
+    _, _, admission = _tables(given_figures())
+
+    assert "| all of it | 215 |" in admission
+    assert "| bar 500: all of it | kept |" in admission
