@@ -229,11 +229,16 @@ def _tables(figures: Figures) -> list[str]:
 
 def _admission(figures: Figures) -> str:
     spent, whole = figures["admission_us"], figures[f"clients_{CROWDS[0]}"]["server_cpu_ms"]
-    names = {"key": "key check", "limits": "rate limits", "unit": "unit of work for the tenant", "sum": "all of it"}
+    names = {
+        "key": "key check",
+        "limits": "rate limits",
+        "unit": "unit of work for the tenant, beyond its statement",
+        "sum": "all of it",
+    }
     rows: list[list[object]] = [[shown, spent[name]] for name, shown in names.items()]
     rows.append([f"bar {spent['bar']:g}: all of it", "kept" if spent["sum"] < spent["bar"] else "missed"])
     rows.append([f"a whole search, {CROWDS[0]} clients", None if whole is None else round(whole * 1000, 1)])
-    return table(["who may ask, CPU of client side and server", "us"], rows)
+    return table(["who may ask, CPU of the process and its backend", "us"], rows)
 
 
 if __name__ == "__main__":
