@@ -149,6 +149,21 @@ async def test_an_administrator_of_another_organisation_changes_and_sees_nothing
         assert problem(answer, 403, 404)["code"] != "forbidden"
 
 
+@pytest.mark.parametrize("operation", SCOPED)
+async def test_a_session_in_a_cookie_changes_nothing_without_its_proof(neighbours: Neighbours, operation: str):
+    us = neighbours.us
+    call = await TABLE[operation].own(us)
+    before = state(us)
+
+    answer = await send(us, call, Cookie=f"carrel_session={us.owner.access_token}", Origin="https://evil.example")
+
+    if call.method == "GET":
+        assert answer.status_code != 401, answer.text
+    else:
+        assert problem(answer, 403)["code"] == "csrf-failed"
+        assert state(us) == before
+
+
 @pytest.mark.parametrize("kind", REFUSED)
 @pytest.mark.parametrize("operation", OPEN)
 async def test_what_is_open_to_everybody_does_not_ask_for_credentials(
