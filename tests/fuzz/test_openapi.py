@@ -1,0 +1,137 @@
+"""Sends what the OpenAPI document describes, and what it rules out, to a real server.
+
+Whoever asks: no answer of 5xx, every failure a problem as the document describes it, every success as described too.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import Case, GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.failures import FailureGroup
+from schemathesis.core.result import Ok
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from carrel.entry.web import openapi
+from carrel.infra.postgres import read_dsn
+from tests.server import Server
+
+CASES = 10_000
+"""In the long run, so many at a time of each operation; the short one sends a few of each."""
+EACH, FEW = 25, 1
+PASSWORD = "four quiet herons 41"
+SCHEMA = schemathesis.openapi.from_dict(openapi())
+OPERATIONS = {
+    found.ok().definition.raw["operationId"]: found.ok()
+    for found in SCHEMA.get_all_operations()
+    if isinstance(found, Ok)
+}
+CHECKS: list[Any] = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+WHO = ("nobody", "key", "person")
+MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
+HURRIED = {"wait"}
+"""Parameters that would only make the run long."""
+
+
+@dataclass
+class Callers:
+    """A running server and everybody who asks it."""
+
+    server: Server
+    sent: Counter[int] = field(default_factory=Counter)
+
+    def headers(self, who: str) -> dict[str, str]:
+        if who == "key":
+            return {"X-API-Key": self.server.key}
+        # A call may end the session, so each run has one of its own.
+        return {"Authorization": f"Bearer {self.session()}"} if who == "person" else {}
+
+    def session(self) -> str:
+        # All come from one address, and shall not be told to wait.
+        with psycopg.connect(read_dsn(self.server.data_dir / "postgres"), autocommit=True) as connection:
+            connection.execute("DELETE FROM login_attempts")
+        body = {"email": f"{os.urandom(8).hex()}@example.org", "password": PASSWORD, "organization": "Fuzzed"}
+        answer = httpx.post(f"{self.server.url}/api/auth/register", json=body, trust_env=False, timeout=30)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["access_token"])
+
+
+@pytest.fixture(scope="module", name="callers")
+def callers_fixture(tmp_path_factory: pytest.TempPathFactory, model_cache: Path) -> Iterator[Callers]:
+    told = {"RATE_LIMIT_ENABLED": "false", "REGISTRATION": "open", "LOG_LEVEL": "warning"}
+    with Server(tmp_path_factory.mktemp("fuzz"), model_cache=model_cache, **told) as server:
+        yield Callers(server)
+
+
+def send(callers: Callers, operation: str, who: str, mode: GenerationMode, cases: int) -> None:
+    """So many cases of one operation by one caller."""
+    headers = callers.headers(who)
+
+    @settings(
+        max_examples=cases,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=OPERATIONS[operation].as_strategy(generation_mode=mode))
+    def run(case: "Case[Any]") -> None:
+        for name in HURRIED & set(case.query or {}):
+            del case.query[name]
+        # What a case says of credentials is left out: who asks is not for chance to decide.
+        for name in ("X-API-Key", "Authorization", "Cookie"):
+            case.headers.pop(name, None)
+        case.cookies.clear()
+        answer = case.call(base_url=callers.server.url, headers=headers, timeout=30)
+        callers.sent[answer.status_code] += 1
+        case.validate_response(answer, checks=CHECKS)
+
+    with suppress(Unsatisfiable):  # an operation without any input has none that is wrong
+        run()
+
+
+@pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.value)
+@pytest.mark.parametrize("who", WHO)
+def test_a_few_cases_of_every_operation(callers: Callers, who: str, mode: GenerationMode):
+    for operation in sorted(OPERATIONS):
+        send(callers, operation, who, mode, FEW)
+
+    assert sum(callers.sent.values()) >= len(OPERATIONS)
+
+
+@pytest.mark.slow
+def test_ten_thousand_cases(callers: Callers, tell: Callable[[str], None]):
+    runs, found = list(product(sorted(OPERATIONS), WHO, MODES)), dict[str, str]()
+    while sum(callers.sent.values()) < CASES:
+        for operation, who, mode in runs:
+            try:
+                send(callers, operation, who, mode, EACH)
+            except (FailureGroup, AssertionError) as error:
+                found[f"{operation} {who} {mode.value}"] = str(error)
+    tell(f"{sum(callers.sent.values())} cases, answers by status: {dict(sorted(callers.sent.items()))}")
+
+    assert not found, "\n".join(f"{place}: {why}" for place, why in found.items())
+    assert not [status for status in callers.sent if status >= 500]
