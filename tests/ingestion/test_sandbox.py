@@ -112,7 +112,7 @@ class TestAnswers:
 
     @pytest.mark.parametrize(
         ("content", "expected"),
-        [(b"%PDF-1.7\n", UnsupportedType), (bytes(range(256)) * 20, NotText), (b" \n ", NoTextFound)],
+        [(b"GIF89a words", UnsupportedType), (bytes(range(256)) * 20, NotText), (b" \n ", NoTextFound)],
     )
     async def test_keep_the_problems_of_the_reader_whole(self, given_document, given_sandbox, content, expected):
         path = given_document(content)

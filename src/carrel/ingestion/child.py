@@ -6,23 +6,24 @@ it gives up everything that reading bytes does not need.
 
 import codecs
 import ctypes
+import encodings
 import math
 import os
+import pkgutil
 import resource
 import sys
 import time
 import traceback
+from contextlib import suppress
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import BinaryIO, Protocol
-
-# Imported although unused here: once confined, this process can open no file, so nothing can be imported later.
-import charset_normalizer  # noqa: F401
 
 from carrel.core.errors import Problem
 from carrel.infra.processes import die_with
 from carrel.ingestion import wire
-from carrel.ingestion.extraction import Extracted, extract, html  # noqa: F401
-from carrel.ingestion.extraction.encoding import CANDIDATES, DECLARABLE
+from carrel.ingestion.extraction import Extracted, extract
+from carrel.ingestion.extraction.registry import preload
 
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 _PR_SET_NO_NEW_PRIVS = 38
@@ -38,8 +39,7 @@ def serve(read: Reader) -> None:
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb", buffering=0)
     # Whatever a library prints must not end up between two answers.
     os.dup2(2, 1)
-    for name in (*CANDIDATES, *DECLARABLE, "utf-16", "utf-32", "utf-16-le", "utf-16-be"):
-        codecs.lookup(name)
+    _import_everything()
     _confine(memory, parent)
     _send(answers, wire.READY)
     while True:
@@ -53,6 +53,28 @@ def serve(read: Reader) -> None:
         _send(answers, payload)
         if not {"extracted", "problem"} & answer.keys():
             return
+
+
+def _import_everything() -> None:
+    """Once confined, this process can open no file: whatever is imported later must be told that it is not there."""
+    # No reader decodes pictures; where these packages happen to be installed, pypdf would load them.
+    for name in ("PIL", "fontTools"):
+        sys.modules[name] = None  # type: ignore[assignment]  # Python's own way to say that there is none
+    preload()
+    import charset_normalizer  # noqa: F401 - unused here, wanted by the first text in an old encoding
+
+    # Not only those that we would choose: what a PDF or a message names is looked up by the library that reads it.
+    for module in pkgutil.iter_modules(encodings.__path__):
+        with suppress(LookupError):
+            codecs.lookup(module.name)
+    sys.meta_path[:] = [_NothingMore()]
+
+
+class _NothingMore(MetaPathFinder):
+    """Finds no module. Without it an import would end in an error about descriptors, which nobody expects there."""
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
+        return None
 
 
 def _answer(read: Reader, requests: BinaryIO, header: wire.Header, size: int) -> tuple[wire.Header, bytes]:

@@ -1,7 +1,5 @@
 import gzip
-import io
 import json
-import zipfile
 
 import pytest
 from hypothesis import given, settings
@@ -25,14 +23,6 @@ def read(content, filename=None, declared_type=None):
     return extract(data, filename=filename, declared_type=declared_type)
 
 
-def archive(*members):
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as written:
-        for member in members:
-            written.writestr(member, "content")
-    return file.getvalue()
-
-
 class TestAnyBytes:
     @settings(deadline=None)
     @given(st.binary(max_size=400), names, types)
@@ -47,13 +37,13 @@ class TestAnyBytes:
 
     @settings(deadline=None)
     @given(st.text(max_size=300), names, types)
-    def test_that_are_text_give_that_text_unless_it_is_a_page(self, text, filename, declared_type):
+    def test_that_are_text_give_that_text_unless_it_has_a_form(self, text, filename, declared_type):
         data = ("Some words first. " + text).encode("utf-8", "replace")
 
         found = extract(data, filename=filename, declared_type=declared_type)
 
         assert_is_sound(found)
-        if found.doc_type != "html" and found.encoding == "utf-8":
+        if found.doc_type in {"text", "markdown", "code"} and found.encoding == "utf-8":
             assert found.text == canonical(data.decode())
 
 
@@ -96,6 +86,14 @@ class TestType:
             ('{"a": "words"}', "a.json", None, "json", "code"),
             ('{"a": "words"}', None, None, "json", "code"),
             ('{"a": 1}\n{"a": 2}\n', "a.jsonl", None, "json", "code"),
+            ("<?xml version='1.0'?><a>words</a>", None, None, "xml", "text"),
+            ("<a>words</a>", "a.xml", None, "xml", "text"),
+            ("<a>words</a>", None, "application/xml", "xml", "text"),
+            ("<svg><text>words</text></svg>", "a.svg", None, "code", "code"),
+            ("words", "a.xml", None, "text", "text"),
+            ("From: a@b.c\nTo: d@e.f\nSubject: words\n\nwords", None, None, "eml", "text"),
+            ("From: here\n\nwords", None, None, "text", "text"),
+            ("{\\rtf1 words}", "a.txt", None, "rtf", "text"),
             ("plain words", "a.json", None, "text", "text"),
             ("a,b\n1,2\n", "a.csv", None, "csv", "text"),
             ("words that only claim to be a PDF", "a.pdf", "application/pdf", "text", "text"),
@@ -110,22 +108,15 @@ class TestType:
     @pytest.mark.parametrize(
         ("data", "name", "code"),
         [
-            (b"%PDF-1.7\n1 0 obj", "a PDF document", "pdf"),
-            (b"\n\n%PDF-1.4", "a PDF document", "pdf"),
-            (archive("word/document.xml"), "a Word document (DOCX)", "docx"),
-            (archive("xl/workbook.xml"), "an Excel workbook (XLSX)", "xlsx"),
-            (archive("a.txt"), "a ZIP archive", "zip"),
-            (archive(), "a ZIP archive", "zip"),
             (b"\x89PNG\r\n\x1a\n" + bytes(50), "a PNG image", "png"),
             (b"\xff\xd8\xff\xe0" + bytes(50), "a JPEG image", "jpeg"),
             (b"GIF89a" + bytes(20), "a GIF image", "gif"),
             (gzip.compress(b"words"), "a gzip archive", "gzip"),
             (b"\x7fELF" + bytes(60), "a program", "program"),
-            (b"{\\rtf1 words}", "a rich text (RTF) document", "rtf"),
             (b"SQLite format 3\x00" + bytes(80), "a SQLite database", "sqlite"),
             (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(80), "an old Microsoft Office document", "ole"),
         ],
-        ids=str.split("pdf pdf-after-lines docx xlsx zip empty-zip png jpeg gif gzip program rtf sqlite ole"),
+        ids=str.split("png jpeg gif gzip program sqlite ole"),
     )
     @pytest.mark.parametrize("filename", ["a.txt", "a.html", None])
     def test_that_is_no_text_is_refused_by_its_name(self, data, name, code, filename):
@@ -175,7 +166,7 @@ class TestText:
         assert (found.text, found.encoding) == ("Žluťoučký kůň", "cp1250")
 
     def test_of_json_stays_as_it_was_written(self):
-        content = json.dumps({"name": "عقد", "list": [1, 2]}, indent=1)
+        content = json.dumps({"name": "عقد", "list": [1, 2]}, indent=1, ensure_ascii=False)
 
         assert read(content, "a.json").text == content
 

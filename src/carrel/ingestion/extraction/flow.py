@@ -60,6 +60,10 @@ class Flow:
         """Owe one newline more, up to one blank line."""
         self.end_line(min(self._newlines + 1, 2))
 
+    def go_on(self) -> None:
+        """Take back the newlines that are owed: the sentence goes on."""
+        self._newlines = 0
+
     def begin(self) -> None:
         """Remember where the next words are put."""
         self._beginning, self._begun = True, None

@@ -48,6 +48,9 @@ class Extracted:
     kind: Kind
     pages: tuple[PageStart, ...] = ()
     headings: tuple[Heading, ...] = ()
+    author: str | None = None
+    created: str | None = None
+    """When it was made, as the document itself says, in ISO 8601."""
 
     def page_at(self, position: int) -> int | None:
         """The page a character is on, or None in documents without pages."""
@@ -62,6 +65,8 @@ class Source:
     data: bytes
     filename: str | None
     declared_type: str | None
+    inside: int = 0
+    """In how many archives or messages it lies."""
 
     @cached_property
     def decoded(self) -> Decoded:
@@ -95,6 +100,8 @@ class Content:
     language: str | None = None
     pages: tuple[PageStart, ...] = ()
     headings: tuple[Heading, ...] = ()
+    author: str | None = None
+    created: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,9 @@
-"""What a file is, seen from its first bytes. Only what is no text is named here."""
+"""What a file is, seen from its first bytes. Only what is more than text is named here."""
 
 import re
 from dataclasses import dataclass
+
+from carrel.ingestion.extraction.archive import beginning_of, names_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +43,51 @@ _SIGNATURES = (
     (rb"OTTO\x00|\x00\x01\x00\x00\x00|wOF[F2]|ttcf\x00", "font", "a font"),
 )
 _SIGNS = tuple((re.compile(pattern, re.DOTALL), Sign(code, name)) for pattern, code, name in _SIGNATURES)
-_PARTS_OF_ARCHIVES = (
-    (b"word/document.xml", Sign("docx", "a Word document (DOCX)")),
-    (b"xl/workbook.xml", Sign("xlsx", "an Excel workbook (XLSX)")),
-    (b"ppt/presentation.xml", Sign("pptx", "a PowerPoint presentation (PPTX)")),
-    (b"application/epub+zip", Sign("epub", "an EPUB book")),
-    (b"application/vnd.oasis.opendocument", Sign("odf", "an OpenDocument file")),
+_ARCHIVES = (
+    ("word/document", Sign("docx", "a Word document (DOCX)")),
+    ("xl/workbook.xml", Sign("xlsx", "an Excel workbook (XLSX)")),
+    ("ppt/presentation.xml", Sign("pptx", "a PowerPoint presentation (PPTX)")),
+    ("META-INF/container.xml", Sign("epub", "an EPUB book")),
 )
 _ARCHIVE = Sign("zip", "a ZIP archive")
+_OPEN_DOCUMENT = "application/vnd.oasis.opendocument."
+_OPEN_TEXT = Sign("odt", "an OpenDocument text")
+_OPEN_OTHER = Sign("odf", "an OpenDocument table, presentation or drawing")
+_OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_PROTECTED = Sign("ole-encrypted", "a protected Office document")
+
+# The first line is a header, and among the first ones is that of every message, or those that say whose it is.
+_FIRST_HEADER = re.compile(rb"(?:From [^\r\n]+\r?\n)?[A-Za-z][A-Za-z0-9-]{0,60}:[^\r\n]*\r?\n")
+_HEADER = re.compile(
+    rb"^(From|Date|Subject|To|Message-ID|MIME-Version|Received|Return-Path):", re.IGNORECASE | re.MULTILINE
+)
+_MAIL = Sign("eml", "an e-mail")
 
 
 def recognise(data: bytes) -> Sign | None:
-    """The sign of a format that is no text; None when the bytes carry none."""
+    """The sign of a format that is more than text; None when the bytes carry none."""
     if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return next((sign for part, sign in _PARTS_OF_ARCHIVES if part in data), _ARCHIVE)
+        return _archive(data)
+    if data.startswith(_OLD_OFFICE) and "EncryptedPackage".encode("utf-16-le") in data:
+        return _PROTECTED
     start = data[:2048].lstrip(b" \t\r\n")
-    return next((sign for pattern, sign in _SIGNS if pattern.match(start)), None)
+    found = next((sign for pattern, sign in _SIGNS if pattern.match(start)), None)
+    return found or (_MAIL if _is_mail(data[:16_384]) else None)
+
+
+def _archive(data: bytes) -> Sign:
+    """What an archive holds, by the names in its directory: bytes of other entries may look like anything."""
+    names = names_in(data) or ()
+    if "mimetype" in names:
+        said = beginning_of(data, "mimetype").decode("ascii", "replace")
+        if said.startswith(_OPEN_DOCUMENT):
+            return _OPEN_TEXT if said.removeprefix(_OPEN_DOCUMENT).startswith("text") else _OPEN_OTHER
+    return next((sign for part, sign in _ARCHIVES if any(name.startswith(part) for name in names)), _ARCHIVE)
+
+
+def _is_mail(beginning: bytes) -> bool:
+    if not _FIRST_HEADER.match(beginning):
+        return False
+    header = re.split(rb"\r?\n\r?\n", beginning, maxsplit=1)[0]
+    found = {name.lower() for name in _HEADER.findall(header)}
+    return b"from" in found and len(found) > 2
