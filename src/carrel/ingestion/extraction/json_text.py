@@ -10,7 +10,8 @@ import re
 from carrel.ingestion.extraction.model import Content, Source
 
 LONGEST_LINE = 1_000
-_DEEPEST_INDENT = 16
+_DEEPEST_LINE = 8
+"""Further inside everything stays on one line: a million brackets would become a million indented lines."""
 
 _ESCAPE = re.compile(
     r"\\(?:u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|.)", re.DOTALL
@@ -60,4 +61,4 @@ def _laid_out(text: str) -> str:
 
 
 def _line_end(depth: int) -> str:
-    return "\n" + " " * min(depth, _DEEPEST_INDENT)
+    return "\n" + " " * depth if depth <= _DEEPEST_LINE else ""

@@ -18,6 +18,9 @@ from carrel.ingestion.extraction.model import Content, Source
 from carrel.ingestion.extraction.parts import Parts
 
 MOST_PARTS = 1_000
+LONGEST_HEADER = 10_000
+"""Characters of a header that are read: decoding takes the square of them, and nobody writes so many addresses."""
+
 _SHOWN = ("Subject", "From", "To", "Cc", "Date")
 _BROKEN = (LookupError, ValueError, TypeError, AttributeError, MessageError)
 
@@ -87,7 +90,7 @@ def _name(leaf: Part) -> str | None:
         return f"{subject or 'message'}.eml"
     try:
         if name := leaf.get_filename():
-            return _words(name)
+            return _words(name[:LONGEST_HEADER])
     except _BROKEN:
         return "attachment"
     return "attachment" if leaf.get_content_disposition() == "attachment" else None
@@ -118,7 +121,7 @@ def _header(message: Part, name: str) -> str:
         value = message.get(name)
     except _BROKEN:
         return ""
-    return _words(str(value)) if value is not None else ""
+    return _words(str(value)[:LONGEST_HEADER]) if value is not None else ""
 
 
 def _words(written: str) -> str:

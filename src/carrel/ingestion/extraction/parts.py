@@ -32,10 +32,10 @@ class Parts:
     def refuse_if_nothing_was_read(self) -> None:
         """Raise what the first part was refused for when no part could be read."""
         if not self._read:
-            raise self._refused or NoTextFound("There is nothing in the archive.", hint="Check the file.")
+            raise self._refused or NoTextFound("There is no file in the archive.", hint="Check the archive.")
 
     def _content(self, source: Source) -> Content:
         if not source.data.strip():
-            raise NoTextFound("The part is empty.")
+            raise NoTextFound("There is nothing in the file.", hint="Check the file.")
         _, content = registry.read(source)
         return content

@@ -7,6 +7,7 @@ be kept busy without end: it never gets a file that went over a limit. Pictures 
 import io
 import re
 from collections.abc import Iterable
+from typing import Any
 
 import pypdf
 import pypdfium2
@@ -23,12 +24,30 @@ from carrel.ingestion.extraction.pdf_lines import Lines
 
 _WRONG_PASSWORD = 4
 _DATE = re.compile(r"D:(\d{4})(\d\d)(\d\d)(?:(\d\d)(\d\d)(\d\d))?")
+_LARGEST_STREAM = 32 * 2**20
+"""What people read on a page takes less than a megabyte; taking 60 apart costs 20 s."""
+
+_LIMITS: Any = {
+    **dict.fromkeys(
+        (
+            "array_based_stream_maximum_output_length",
+            "lzw_maximum_output_length",
+            "run_length_maximum_output_length",
+            "zlib_maximum_output_length",
+        ),
+        _LARGEST_STREAM,
+    ),
+    # No program is ever started for a picture, and nobody here sets the limits by their old names.
+    "jbig2dec_binary": None,
+    "disable_legacy_handling": True,
+}
 _MADE_UP = ("Microsoft Word - ", "Microsoft PowerPoint - ")
 
 
 def read(source: Source) -> Content:
     try:
-        return _by_pypdf(source.data)
+        with pypdf.apply_configuration(**_LIMITS):
+            return _by_pypdf(source.data)
     except FileNotDecryptedError as error:
         raise encrypted("The document") from error
     except LimitReachedError as error:

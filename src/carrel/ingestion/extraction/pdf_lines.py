@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from pypdf._text_extraction import mult
+from pypdf import mult
 
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _SAME_LINE = 0.3

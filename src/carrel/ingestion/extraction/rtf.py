@@ -1,7 +1,7 @@
 """Rich text (RTF): its words, by reading the marks one after another. Pictures and objects are passed over."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from carrel.ingestion.extraction.draft import Draft
@@ -74,13 +74,24 @@ _CODE_PAGES = frozenset(_CHARSETS.values()) | {"cp437", "cp850"}
 
 def read(source: Source) -> Content:
     reader = _Reader()
-    for token in _TOKEN.finditer(source.data.decode("latin-1")):
+    for token in _tokens(source.data.decode("latin-1")):
         reader.take(token)
     reader.end()
     if not reader.closed and not reader.draft.headings and not reader.anything:
         raise damaged("The document")
     said = reader.said
     return reader.draft.done(encoding=reader.page, title=said.get("title"), author=said.get("author"))
+
+
+def _tokens(text: str) -> Iterator[re.Match[str]]:
+    past = 0
+    for token in _TOKEN.finditer(text):
+        if token.start() < past:
+            continue
+        if token["word"] == "bin":
+            # So many characters that follow are bytes of a picture; braces among them mean nothing.
+            past = token.end() + int(token["number"] or 0)
+        yield token
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,7 @@ _ARCHIVES = (
     ("META-INF/container.xml", Sign("epub", "an EPUB book")),
 )
 _ARCHIVE = Sign("zip", "a ZIP archive")
+_OTHER_OFFICE = Sign("office", "an Office file of a kind that is not read here, or one without its main part")
 _OPEN_DOCUMENT = "application/vnd.oasis.opendocument."
 _OPEN_TEXT = Sign("odt", "an OpenDocument text")
 _OPEN_OTHER = Sign("odf", "an OpenDocument table, presentation or drawing")
@@ -82,7 +83,8 @@ def _archive(data: bytes) -> Sign:
         said = beginning_of(data, "mimetype").decode("ascii", "replace")
         if said.startswith(_OPEN_DOCUMENT):
             return _OPEN_TEXT if said.removeprefix(_OPEN_DOCUMENT).startswith("text") else _OPEN_OTHER
-    return next((sign for part, sign in _ARCHIVES if any(name.startswith(part) for name in names)), _ARCHIVE)
+    otherwise = _OTHER_OFFICE if "[Content_Types].xml" in names else _ARCHIVE
+    return next((sign for part, sign in _ARCHIVES if any(name.startswith(part) for name in names)), otherwise)
 
 
 def _is_mail(beginning: bytes) -> bool:

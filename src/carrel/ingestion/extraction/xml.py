@@ -6,19 +6,22 @@ from typing import Any
 
 from lxml import etree
 
-from carrel.ingestion.extraction.errors import damaged, unsafe
+from carrel.core.errors import Problem
+from carrel.ingestion.extraction.errors import damaged, over_limit, unsafe
 
 Element = etree._Element  # noqa: SLF001 - the type has no other name
 
 _SAFE: Any = {"resolve_entities": False, "no_network": True, "load_dtd": False, "huge_tree": False}
+_BROKEN = (etree.XMLSyntaxError, ValueError, LookupError)
 
 
 def parse(data: bytes) -> Element:
     """The root of a small part. Raises `Damaged` or `Unsafe`."""
+    _refuse_declared(data)
     try:
         root = etree.fromstring(data, etree.XMLParser(**_SAFE, remove_comments=True, remove_pis=True))
-    except (etree.XMLSyntaxError, ValueError, LookupError) as error:
-        raise damaged("The XML inside") from error
+    except _BROKEN as error:
+        raise _refusal(error) from error
     _refuse_entities(root)
     return root
 
@@ -62,16 +65,15 @@ def child(element: Element | None, *path: str) -> Element | None:
 
 
 def _events(data: bytes, tags: list[str]) -> Iterator[tuple[str, Element]]:
+    _refuse_declared(data)
     events = etree.iterparse(
         io.BytesIO(data), events=("start", "end"), tag=tags, **_SAFE, remove_comments=True, remove_pis=True
     )
     try:
-        for number, (event, element) in enumerate(events):
-            if not number:
-                _refuse_entities(element)
-            yield event, element
-    except (etree.XMLSyntaxError, ValueError, LookupError) as error:
-        raise damaged("The XML inside") from error
+        yield from events
+    except _BROKEN as error:
+        raise _refusal(error) from error
+    _refuse_entities(events.root)
 
 
 def _forget(element: Element) -> None:
@@ -81,8 +83,24 @@ def _forget(element: Element) -> None:
         del parent[0]
 
 
+def _refusal(error: Exception) -> Problem:
+    if "Excessive depth" in str(error):
+        return over_limit("The XML inside is nested too deeply.", "depth")
+    return damaged("The XML inside")
+
+
+def _refuse_declared(data: bytes) -> None:
+    # Looked for before the parser sees them: it gives up on most bombs by itself, with an error like any other.
+    if b"<!ENTITY" in data:
+        raise _declares_entities()
+
+
 def _refuse_entities(element: Element) -> None:
     # Typed loosely: the stubs know no document without a document type, and no entities.
     dtd: Any = element.getroottree().docinfo.internalDTD
     if dtd is not None and any(True for _ in dtd.iterentities()):
-        raise unsafe("The XML inside declares entities, which are never expanded here.")
+        raise _declares_entities()
+
+
+def _declares_entities() -> Problem:
+    return unsafe("The XML inside declares entities, which are never expanded here.")
