@@ -28,10 +28,10 @@ class Draft:
 
     def heading(self, text: str, level: int) -> None:
         """Add a heading on a line of its own."""
-        title = " ".join(text.split())
+        title = " ".join(text.split()).lstrip("\ufeff ")
         start = self.block(title)
         if start is not None:
-            self.headings.append(Heading(start, level, title.lstrip("\ufeff")[:LONGEST_TITLE]))
+            self.headings.append(Heading(start, level, title[:LONGEST_TITLE]))
 
     def page(self, number: int) -> None:
         """The next block begins a page."""

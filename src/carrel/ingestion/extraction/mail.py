@@ -117,11 +117,10 @@ def _type(leaf: Part) -> str:
 
 
 def _header(message: Part, name: str) -> str:
-    try:
-        value = message.get(name)
-    except _BROKEN:
-        return ""
-    return _words(str(value)[:LONGEST_HEADER]) if value is not None else ""
+    # As it was sent: what is asked for by its name has every byte outside ASCII replaced.
+    written = next((value for known, value in message.raw_items() if known.lower() == name.lower()), "")
+    sent = written[:LONGEST_HEADER].encode("ascii", "surrogateescape")
+    return _words(_piece(sent, None))
 
 
 def _words(written: str) -> str:

@@ -47,18 +47,13 @@ def _add(draft: Draft, name: str, sheet: bytes, show: Show) -> None:
 
 def _line(row: xml.Element, show: Show) -> str:
     parts: list[str] = []
-    last = -1
+    last = at = -1
     for cell in xml.children(row, "c"):
-        at = _column(cell.get("r"), last + 1)
-        shown = " ".join(show(cell).split())
-        if not shown:
-            continue
-        gap = at - last
-        parts.append(
-            "\t" * (gap if 0 < gap <= WIDEST_GAP else 1) if parts else "\t" * (at if 0 <= at < WIDEST_GAP else 1)
-        )
-        parts.append(shown)
-        last = at
+        at = _column(cell.get("r"), at + 1)
+        if shown := " ".join(show(cell).split()):
+            gap = max(at - last, 1) if parts else at
+            parts += ("\t" * (gap if gap <= WIDEST_GAP else 1), shown)
+            last = at
     return "".join(parts)
 
 
