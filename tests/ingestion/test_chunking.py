@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from carrel.ingestion.chunking import Piece, Splitter, divides_cluster, split
-from carrel.ingestion.extraction import Heading
+from carrel.ingestion.extraction import Heading, PageStart
 
 WORDS = re.compile(r"\w{1,6}|[^\w\s]")
 
@@ -124,6 +124,15 @@ class TestWhereItCuts:
     def test_white_space_only_has_no_pieces(self):
         assert pieces_of("") == []
         assert pieces_of(" \n\t\u3000 " * 5_000) == []
+
+    def test_a_new_page_is_as_good_a_place_as_a_heading(self):
+        first, second, third = "One two three.\n\n", "Four five six.\n\n", "Seven eight nine."
+        text = first + second + third
+
+        pages = (PageStart(0, 1), PageStart(len(first), 2))
+
+        assert texts_of(text, Splitter(limit=10).split(text, starts_of(text)))[0] == first + second
+        assert texts_of(text, Splitter(limit=10).split(text, starts_of(text), pages=pages))[0] == first
 
     def test_a_short_text_is_one_piece(self):
         assert pieces_of("  Just this.\n") == [Piece(0, 13, ())]

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from carrel.ingestion.extraction.markdown import skeleton
-from carrel.ingestion.extraction.model import Heading, Kind
+from carrel.ingestion.extraction.model import Heading, Kind, PageStart
 
 TOKENS = 254
 """The default model looks at 256 tokens, and puts one of its own before and one after the text."""
@@ -63,13 +63,20 @@ class Splitter:
         return f"split-1/{self.limit}/{self.cap}/{self.overlap}"
 
     def split(
-        self, text: str, starts: Sequence[int], *, kind: Kind = "text", headings: Sequence[Heading] = ()
+        self,
+        text: str,
+        starts: Sequence[int],
+        *,
+        kind: Kind = "text",
+        headings: Sequence[Heading] = (),
+        pages: Sequence[PageStart] = (),
     ) -> list[Piece]:
         """Cut a text whose tokens begin at `starts`, in rising order. White space only gives no pieces.
 
-        `headings` are those an extraction has found; Markdown brings its own.
+        `headings` are those an extraction has found; Markdown brings its own. A new page is as good a place to cut as a
+        heading, since a piece is cited with the page on which it begins.
         """
-        layout = _Layout(text, kind, headings)
+        layout = _Layout(text, kind, headings, [page.start for page in pages])
         ranges = _without_blanks(text, list(_Cutter(self, text, starts, layout).ranges()), self.cap)
         return list(_placed(text, ranges, layout.headings))
 
@@ -90,7 +97,7 @@ def split(
 class _Layout:
     """The boundaries of a text by rank, those inside fences and tables kept apart."""
 
-    def __init__(self, text: str, kind: Kind, headings: Sequence[Heading]) -> None:
+    def __init__(self, text: str, kind: Kind, headings: Sequence[Heading], pages: Sequence[int]) -> None:
         self.text = text
         self.blocks: Sequence[tuple[int, int]] = ()
         self.headings = headings
@@ -99,7 +106,7 @@ class _Layout:
             self.headings, self.blocks = found.headings, found.blocks
         lines = [match.end() for match in _LINE_END.finditer(text)]
         blanks = [match.end() for match in _BLANK_LINES.finditer(text)]
-        tops = [heading.start for heading in self.headings]
+        tops = sorted({*pages, *(heading.start for heading in self.headings)})
         if kind == "code":
             # A line that starts at the margin after a blank one begins a function, a class or a new thought.
             tops = [start for start in blanks if not text[start : start + 1].isspace()]

@@ -171,7 +171,8 @@ class Ingestion:
         shown = title[: starts[TITLE_TOKENS]] if len(starts) > TITLE_TOKENS else title
         room = self.splitter.limit - min(len(starts), TITLE_TOKENS)
         splitter = Splitter(room, self.splitter.cap, self.splitter.overlap)
-        pieces = splitter.split(text, tokens.starts(text), kind=extracted.kind, headings=extracted.headings)
+        starts = tokens.starts(text)
+        pieces = splitter.split(text, starts, kind=extracted.kind, headings=extracted.headings, pages=extracted.pages)
         texts = [text[piece.start : piece.end] for piece in pieces]
         languages = [_language(one, extracted.language) for one in texts]
         words = [words_of(title, one, language) for one, language in zip(texts, languages, strict=True)]
@@ -185,7 +186,7 @@ def assemble(extracted: Extracted, cut: Cut, vectors: "NDArray[np.float32]") -> 
             text=extracted.text[piece.start : piece.end],
             start=piece.start,
             end=piece.end,
-            page=extracted.page_at(piece.start),
+            page=extracted.page_at(_first_read(extracted.text, piece)),
             heading_path=piece.heading_path,
             language=language,
             words=words,
@@ -193,6 +194,11 @@ def assemble(extracted: Extracted, cut: Cut, vectors: "NDArray[np.float32]") -> 
         )
         for piece, language, words, vector in zip(cut.pieces, cut.languages, cut.words, vectors, strict=True)
     ]
+
+
+def _first_read(text: str, piece: Piece) -> int:
+    # A piece may begin with the blank lines at the end of the page before.
+    return piece.end - len(text[piece.start : piece.end].lstrip())
 
 
 def _title(source: Source, extracted: Extracted) -> str:

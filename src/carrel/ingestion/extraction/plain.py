@@ -1,4 +1,4 @@
-"""Formats whose text is their content: plain text, source code, JSON and CSV."""
+"""Formats whose text is their content: plain text and source code."""
 
 from carrel.ingestion.extraction.model import Content, Source
 
