@@ -92,6 +92,8 @@ class TestType:
             ("<svg><text>words</text></svg>", "a.svg", None, "code", "code"),
             ("words", "a.xml", None, "text", "text"),
             ("From: a@b.c\nTo: d@e.f\nSubject: words\n\nwords", None, None, "eml", "text"),
+            ("Received: by somebody\n\nwords", "a.eml", None, "eml", "text"),
+            ("no header, words", "a.eml", "message/rfc822", "text", "text"),
             ("From: here\n\nwords", None, None, "text", "text"),
             ("{\\rtf1 words}", "a.txt", None, "rtf", "text"),
             ("plain words", "a.json", None, "text", "text"),

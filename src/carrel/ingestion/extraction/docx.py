@@ -13,7 +13,9 @@ from carrel.ingestion.extraction.model import Content, Source
 from carrel.ingestion.extraction.numbering import value
 from carrel.ingestion.extraction.package import Package
 
-_LEFT_OUT = frozenset(("del", "moveFrom", "Fallback", "pPr", "rPr", "sdtPr", "instrText", "delText", "txbxContent"))
+_LEFT_OUT = frozenset(
+    ("del", "moveFrom", "Fallback", "pPr", "rPr", "sdtPr", "instrText", "delText", "txbxContent", "rt")
+)
 _MARKS = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "\u2011", "ptab": "\t"}
 _NOTES = {"footnoteReference": "footnotes", "endnoteReference": "endnotes"}
 _LONGEST_LINEAGE = 10
@@ -56,7 +58,7 @@ class _Walker:
             return
         self._paragraph(block)
         for box in block.iter("{*}txbxContent"):
-            if not any(xml.local(above) == "Fallback" for above in box.iterancestors()):
+            if not _is_read_elsewhere(box, block):
                 for inner in xml.children(box, "p", "tbl"):
                     self.block(inner)
 
@@ -109,6 +111,16 @@ class _Walker:
     def _root(self, role: str) -> xml.Element | None:
         name = self._package.related(self._package.main, role)
         return None if name is None else self._package.xml(name)
+
+
+def _is_read_elsewhere(box: xml.Element, block: xml.Element) -> bool:
+    """Whether a text box lies in another one of the paragraph, or is there for programs that cannot show it."""
+    for above in box.iterancestors():
+        if above is block:
+            return False
+        if xml.local(above) in {"txbxContent", "Fallback"}:
+            return True
+    return False
 
 
 def _rows(table: xml.Element) -> Iterator[xml.Element]:

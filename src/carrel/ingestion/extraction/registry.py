@@ -83,10 +83,12 @@ _BY_EXTENSION = {
     **dict.fromkeys(("json", "jsonl", "ndjson", "geojson", "ipynb"), "json"),
     **dict.fromkeys(("csv", "tsv"), "csv"),
     **dict.fromkeys(("xml", "rss", "atom", "opml", "dbk", "tei"), "xml"),
+    "eml": "eml",
     **dict.fromkeys(("txt", "text", "log", "rst", "adoc", "srt", "vtt"), "text"),
 }
 _BY_MEDIA_TYPE = {
     "text/plain": "text",
+    "message/rfc822": "eml",
     "text/markdown": "markdown",
     "text/x-markdown": "markdown",
     "text/html": "html",
@@ -106,6 +108,7 @@ _PAGE = re.compile(
 _FRAGMENT = re.compile(
     r"<(?:head|body|title|meta|div|p|article|section|main|h[1-6]|table|ul|ol)\b[^<]*>", re.IGNORECASE
 )
+_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]*:")
 _TAG = re.compile(r"<[A-Za-z!/]")
 _XML = re.compile(r"<\?xml\s+version\s*=")
 _MARKDOWN = re.compile(r"^(?:#{2,6} +\S|(?:```|~~~)\w*$|# +\S[^\n]*\n\s*\n)|\]\(https?://", re.MULTILINE)
@@ -151,6 +154,8 @@ def format_of_text(source: Source) -> str:
             return _guess(text, beginning)
         case "html" | "xml":
             return hint if _TAG.search(text) else "text"
+        case "eml":
+            return "eml" if _HEADER.match(beginning) else "text"
         case "json":
             return "json" if beginning.startswith(("{", "[", '"')) else "text"
         case _:
