@@ -13,7 +13,9 @@ USERS_ARE_GLOBAL = "Users are global, membership carries the tenant; only the ga
 OWN_SESSIONS = "A person's own sessions, in whichever of their organisations; read by the gate only."
 
 QUEUE_ITSELF = "The clock of a queue and the list of workers belong to the server, not to an organisation."
+FOR_OPERATORS = "Lists or changes organisations, for operators: the id is the tenant."
 GLOBAL_STATEMENTS: Mapping[str, str] = {
+    "carrel.admin.repository_erasures": "An erasure outlives its organisation, whose id is its key; operators only.",
     "carrel.auth.repository_attempts": "Attempts are counted before anybody is known; read by the gate only.",
     "carrel.auth.repository_users": USERS_ARE_GLOBAL,
     "carrel.auth.repository_sessions.COUNT": OWN_SESSIONS,
@@ -27,7 +29,13 @@ GLOBAL_STATEMENTS: Mapping[str, str] = {
     "carrel.tenants.repository.ADD": ITS_OWN_ID,
     "carrel.tenants.repository.BY_ID": ITS_OWN_ID,
     "carrel.tenants.repository.BY_SLUG": "Finds the organisation, so it comes before the tenant is known.",
+    "carrel.tenants.repository.BY_ID_HELD": ITS_OWN_ID,
+    "carrel.tenants.repository.CHANGE": FOR_OPERATORS,
+    "carrel.tenants.repository.COUNT": FOR_OPERATORS,
     "carrel.tenants.repository.OrganizationRows": ITS_OWN_ID,
+    "carrel.tenants.repository.PAGE": FOR_OPERATORS,
+    "carrel.tenants.repository.RENAME": ITS_OWN_ID,
+    "carrel.tenants.repository_searches.SHOWN": "A part of statements that name the tenant.",
 }
 """Statements that rightly name no tenant, each with its reason.
 

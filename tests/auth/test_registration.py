@@ -3,7 +3,7 @@ import pytest
 from carrel.auth.registration import slug_of
 from carrel.infra.mail import Mailer
 from carrel.infra.settings import Accounts, Mail
-from carrel.tenants.service import SLUG
+from carrel.tenants.slugs import SLUG
 from tests.auth.postbox import text_of
 from tests.auth.town import PASSWORD, Citizen, new_email, opened_town, settings_of
 

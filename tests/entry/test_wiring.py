@@ -9,14 +9,18 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from carrel.admin.billing import Billing
+from carrel.admin.service import Operation
 from carrel.core.ids import TenantId, uuid7
 from carrel.entry.house import LazyModel, opened
 from carrel.entry.web import ROUTERS
 from carrel.entry.wiring import LISTENERS, TASKS, Tools, for_jobs, registry
+from carrel.infra.db import Role
 from carrel.infra.db.errors import DatabaseUnavailable
 from carrel.infra.settings import Database, Objects, Redis, Settings
 from carrel.infra.web import Caller, Scope
 from carrel.infra.web.app import build
+from carrel.infra.web.errors import Forbidden
 from carrel.infra.web.routing import unit_routes
 from tests.house import (
     acme_fixture,
@@ -66,8 +70,31 @@ class TestRequests:
 
 
 def made_for(scope: Scope, kind: type) -> Any:
-    # What is for people is made for people only.
-    return None if kind.__module__.startswith("carrel.auth") else scope.provide(kind)
+    # What is for people is made for people only, and what is for operators for operators.
+    return None if kind.__module__.startswith(("carrel.auth", "carrel.admin")) else scope.provide(kind)
+
+
+class TestOperators:
+    @pytest.mark.parametrize("kind", [Operation, Billing])
+    async def test_alone_are_given_what_reaches_all_organisations(self, home, kind):
+        tenant, kit = TenantId(uuid7()), home.app.state.kit
+        nobody = Scope(kit, Caller(tenant, "key:1", "test", frozenset({"admin", "owner", "account"})))
+        operator = Scope(kit, Caller(tenant, "key:1", "test", frozenset({"operator"})))
+
+        with pytest.raises(Forbidden):
+            nobody.provide(kind)
+        assert operator.provide(kind)
+
+    async def test_work_in_one_unit_which_no_other_role_joins(self, home):
+        scope = Scope(home.app.state.kit, Caller(TenantId(uuid7()), "key:1", "test", frozenset({"operator"})))
+
+        role = await scope.operator.value("SELECT current_user")
+
+        assert role == Role.OPERATOR
+        assert scope.db is scope.operator
+        with pytest.raises(RuntimeError, match="another role"):
+            _ = scope.gate
+        await scope.abandon()
 
 
 class TestJobs:

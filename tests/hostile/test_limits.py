@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 DOCUMENT = openapi()
 SCHEMAS: Mapping[str, Any] = DOCUMENT["components"]["schemas"]
 BOUND = {"maxLength", "enum", "const"}
-FORMATS = {"uuid", "date-time", "binary"}
+FORMATS = {"uuid", "date-time", "date", "binary"}
 ENDLESS = {
     "add_document application/json content": "the body itself has a limit, JSON_MAX_BYTES",
     "add_document application/json metadata": "any JSON object: its bytes and its depth are counted",
@@ -49,7 +49,10 @@ def endless(place: str, schema: dict[str, Any], seen: tuple[str, ...] = ()) -> I
         yield from [] if "maxItems" in schema else [place]
         yield from endless(f"{place} items", schema["items"], seen)
     if kind == "object":
-        yield from [] if "properties" in schema else [place]
+        yield from [] if {"properties", "maxProperties"} & schema.keys() else [place]
+        if "maxProperties" in schema:
+            yield from endless(f"{place} names", schema["propertyNames"] | {"type": "string"}, seen)
+            yield from endless(f"{place} values", schema["additionalProperties"], seen)
         for member, inner in schema.get("properties", {}).items():
             yield from endless(f"{place} {member}", inner, seen)
 

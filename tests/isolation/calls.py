@@ -23,6 +23,8 @@ class Call:
     """The answer is a list without anything in it."""
     token: str | None = None
     """Where it is for people: the access token of a session."""
+    operator: bool = False
+    """Made with the key of an operator."""
 
     @property
     def said(self) -> str:
@@ -35,6 +37,8 @@ class Row:
 
     own: Callable[[Resident], Awaitable[Call]]
     foreign: Callable[[Resident], Sequence[Call]] = lambda them: ()
+    shows_all: bool = False
+    """It is there to show all organisations, to operators only."""
 
 
 def plain(path: str) -> Row:

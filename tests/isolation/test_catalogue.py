@@ -4,7 +4,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from carrel.core.ids import uuid7
+from carrel.admin.repository_remains import RemainsRows
+from carrel.core.ids import TenantId, uuid7
 from carrel.infra.db import Role
 
 APP = Role.APP.value
@@ -17,6 +18,7 @@ GLOBAL = {
     "job_workers": "processes of the server; no tenant role may read them",
     "users": "people may belong to several organisations: membership carries the tenant; gate and operators only",
     "user_tokens": "links to people who are not yet anybody, or have lost the password; the gate only",
+    "erasures": "what became of organisations that are gone; operators only",
     "login_attempts": "counted before anybody is known, by digests; the gate only",
 }
 UNIQUE_WITHOUT_TENANT = {
@@ -298,3 +300,22 @@ def _row_for(catalogue, table, tenant):
         sql.SQL(", ").join([sql.Placeholder(), *map(sql.SQL, filled.values())]),
     )
     return statement, [tenant]
+
+
+@pytest.mark.anyio
+async def test_every_tenant_table_can_be_counted_and_emptied_when_an_organisation_is_erased(catalogue, database):
+    found = await RemainsRows(database, TenantId(uuid7())).tables()
+    cascading = {
+        source
+        for source, target in catalogue.execute(
+            "SELECT conrelid::regclass::text, confrelid::regclass::text FROM pg_constraint "
+            "WHERE contype = 'f' AND confdeltype = 'c'"
+        ).fetchall()
+        if target == "organizations" or target in {table.name for table in found}
+    }
+
+    assert {table.name for table in found} == set(names(catalogue, TENANT_TABLES))
+    assert [table.name for table in found if table.reader is None] == []
+    assert [table.name for table in found if table.eraser is None and table.name not in cascading] == []
+    order = [table.name for table in found]
+    assert order.index("chunks") < order.index("index_documents") < order.index("documents")

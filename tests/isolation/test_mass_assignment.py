@@ -6,6 +6,7 @@ The bodies come from the walk over all operations, and the operations from the a
 import copy
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +16,6 @@ from carrel.entry.web import openapi
 from carrel.infra.web.openapi import operations
 from carrel.infra.web.routing import Terms
 from tests.house import Organisation, problem
-from tests.isolation.calls import Call
 from tests.isolation.conftest import Neighbours, Resident
 from tests.isolation.test_credentials import state
 from tests.isolation.test_routes import OPERATIONS, TABLE, send
@@ -124,7 +124,7 @@ async def test_a_member_that_only_the_server_may_set_is_refused(neighbours: Neig
 
     for member in sorted(PRIVILEGED.keys() - known(operation)):
         for body in swollen(call.options["json"], member):
-            answer = await send(us, Call(call.method, call.path, 422, {"json": body}, token=call.token))
+            answer = await send(us, replace(call, status=422, options={**call.options, "json": body}))
 
             assert member in json.dumps(problem(answer, 422)["errors"]), (member, answer.text)
     assert state(us) == before
@@ -146,7 +146,7 @@ async def test_an_operation_without_a_body_hears_none(neighbours: Neighbours, op
     us = neighbours.us
     call = await TABLE[operation].own(us)
 
-    answer = await send(us, Call(call.method, call.path, call.status, {"json": dict(PRIVILEGED)}, token=call.token))
+    answer = await send(us, replace(call, options={**call.options, "json": dict(PRIVILEGED)}))
 
     assert answer.status_code == call.status, answer.text
     assert_none_of_it_is_kept(us)

@@ -292,6 +292,13 @@ class TestOddQueries:
         assert (found["results"], found["total"]) == ([], 0)
 
 
+class Free:
+    """An organisation that may search as often as it likes."""
+
+    async def charge(self) -> None:
+        return None
+
+
 class Forgetful:
     """The real index, whose passages are read after something has happened."""
 
@@ -328,7 +335,9 @@ async def test_a_chunk_that_goes_between_ranking_and_reading_is_left_out(home, a
         await acme.call("DELETE", f"/api/documents/{gone}")
 
     async with Forgetful(home, acme.tenant, delete) as lookup:
-        found = await Search(lookup, await home.model.get()).run(Query(query="lease", limit=10, group_by=group_by))
+        found = await Search(lookup, await home.model.get(), Free()).run(
+            Query(query="lease", limit=10, group_by=group_by)
+        )
 
     assert [hit.document_id for hit in found.results] == [kept]
     assert found.results[0].text == "lease one"

@@ -17,6 +17,7 @@ from carrel.core.clock import now
 from carrel.core.ids import TenantId
 from carrel.infra.db import Executor
 from carrel.infra.web import Caller, Page, Paging
+from carrel.tenants.service import require_many
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +79,10 @@ class Accounts:
     async def switch(self, organization: TenantId, device: Device) -> SignedIn:
         """A session in another of your organisations, which ends when this one would. Raises `NoOrganization`.
 
-        Raises `InvalidCredentials` for a session that has ended a moment ago: no other must grow out of it.
+        Raises `SingleOrganization` where there is no other, and `InvalidCredentials` for a session that has ended a
+        moment ago: no other must grow out of it.
         """
+        require_many(multi_tenant=self.desk.multi_tenant)
         enabled = await UserRows(self.db).hold_enabled(self.person.user)
         end = await PersonalSessions(self.db, self.person.user).expiry(self.person.session, now())
         if not enabled or end is None:

@@ -50,6 +50,8 @@ class Desk:
     background: Background
     registration: RegistrationMode
     browsers: Browsers
+    multi_tenant: bool
+    """False: everybody belongs to one organisation, and nobody makes another."""
 
     @classmethod
     def of(cls, settings: Settings, database: Database, ring: Ring, passwords: Passwords | None = None) -> "Desk":
@@ -70,6 +72,7 @@ class Desk:
                 settings.web.cors_origins,
                 int(settings.tokens.session_lifetime.total_seconds()),
             ),
+            multi_tenant=settings.tenancy.multi_tenant_mode,
         )
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:

@@ -29,7 +29,7 @@ from carrel.auth.schemas_users import (
 from carrel.core.clock import now
 from carrel.core.ids import TenantId, uuid7
 from carrel.infra.db import Executor
-from carrel.tenants.service import Organizations
+from carrel.tenants.service import Organizations, require_many
 
 LINK_LIFE = timedelta(hours=24)
 LONGEST_STEM = 40
@@ -46,10 +46,11 @@ class Registrations:
         """A new user with an organisation of their own; where mail is sent, once they have read it.
 
         With mail, the answer is the same for an address that has an account. Raises `RegistrationClosed`,
-        `MailNotConfigured`, `WeakPassword`, `TooManyAttempts`, and without mail `EmailTaken`.
+        `SingleOrganization`, `MailNotConfigured`, `WeakPassword`, `TooManyAttempts`, and without mail `EmailTaken`.
         """
         if self.desk.registration != "open":
             raise closed()
+        require_many(multi_tenant=self.desk.multi_tenant)
         self.desk.mailer.require()
         require_strong(wanted.password, wanted.email, wanted.email.partition("@")[0], wanted.organization)
         await self.desk.throttle.take(throttle.of_registrations(self.device.address))
@@ -121,6 +122,7 @@ class Registrations:
     async def _settle(
         self, account: Account, organization: str, *, verified: bool, spent: bytes | None = None
     ) -> SignedIn:
+        require_many(multi_tenant=self.desk.multi_tenant)
         moment = now()
         async with self.desk.transaction() as db:
             links = LinkRows(db)

@@ -15,6 +15,7 @@ from carrel.auth.tiers import TierName
 from carrel.core.ids import TenantId
 from carrel.core.text import plain_name
 from carrel.infra.web import Caller
+from carrel.tenants.schemas import Name as OrganizationName
 
 UserId = NewType("UserId", UUID)
 SessionId = NewType("SessionId", UUID)
@@ -25,7 +26,6 @@ Password = Annotated[
     str, Field(min_length=1, max_length=LONGEST_PASSWORD, examples=["four-quiet-herons-41"], repr=False)
 ]
 PersonName = Annotated[str, Field(max_length=200, examples=["Lina Haddad"]), AfterValidator(plain_name)]
-OrganizationName = Annotated[str, Field(min_length=1, max_length=200, examples=["Acme"]), AfterValidator(plain_name)]
 Secret = Annotated[str, Field(min_length=1, max_length=200, repr=False)]
 
 

@@ -9,8 +9,9 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 
+from carrel.admin import router as admin
 from carrel.auth import router as auth
 from carrel.auth import router_audit as audit
 from carrel.auth import router_members as members
@@ -27,19 +28,29 @@ from carrel.entry.wiring import for_requests
 from carrel.index import router as index
 from carrel.infra.limits import Limiter
 from carrel.infra.processes import die_with
-from carrel.infra.settings import Objects, Settings
+from carrel.infra.settings import Objects, Settings, Tenancy
 from carrel.infra.telemetry import logs
 from carrel.infra.web import Caller, Cursors, Kit
 from carrel.infra.web.app import Surroundings, build
 from carrel.jobs import router as jobs
 from carrel.ops import router as ops
 from carrel.search import router as search
+from carrel.tenants import router as tenants
+from carrel.tenants.repository_searches import SearchCounts
+from carrel.tenants.stock import SearchStock
 
 ROUTERS = [ops.router, documents.router, index.router, search.router, jobs.router, jobs.administration, auth.router]
-ROUTERS += [users.router, users.published, members.router]
+ROUTERS += [users.router, users.published, members.router, tenants.router]
 ROUTERS += [audit.router]
+OPERATORS = [admin.router]
+ROUTERS += OPERATORS
 CURSOR_KEY = "cursors"
 GRACE = 2
+
+
+def routers(tenancy: Tenancy) -> list[APIRouter]:
+    """What the server answers to. Where there is one organisation, nobody manages several."""
+    return ROUTERS if tenancy.multi_tenant_mode else [router for router in ROUTERS if router not in OPERATORS]
 
 
 def openapi() -> dict[str, Any]:
@@ -59,17 +70,19 @@ async def equipped(house: House, model: LazyModel) -> AsyncIterator[Kit]:
     async def identify(request: Request) -> Caller:
         return await desk.browsers.caller_of(request, authenticator)
 
+    searches = SearchStock(lambda tenant: SearchCounts(house.database, tenant))
     try:
-        yield Kit(
-            database=house.database,
-            identify=identify,
-            providers=for_requests(house, await model.get(), desk),
-            cursors=Cursors(await house.database.shared_secret(CURSOR_KEY)),
-            json_max_bytes=house.settings.objects.json_max_bytes,
-            upload_max_bytes=house.settings.objects.upload_max_bytes,
-            limiter=Limiter.of(house.settings.limits, house.cache),
-            observer=watch,
-        )
+        async with searches.kept():
+            yield Kit(
+                database=house.database,
+                identify=identify,
+                providers=for_requests(house, await model.get(), desk, searches),
+                cursors=Cursors(await house.database.shared_secret(CURSOR_KEY)),
+                json_max_bytes=house.settings.objects.json_max_bytes,
+                upload_max_bytes=house.settings.objects.upload_max_bytes,
+                limiter=Limiter.of(house.settings.limits, house.cache),
+                observer=watch,
+            )
     finally:
         await watch.close()
         await desk.close()
@@ -105,7 +118,7 @@ def server_of(app: FastAPI) -> Server:
 async def serve(settings: Settings, listener: socket.socket) -> None:
     """Answer on `listener` until SIGTERM; requests that are being answered get two seconds to end."""
     around = Surroundings(settings.limits.trusted_proxies, settings.web.cors_origins, settings.hosts)
-    app = build(ROUTERS, settings.objects, surroundings=around)
+    app = build(routers(settings.tenancy), settings.objects, surroundings=around)
     server = server_of(app)
 
     def stop() -> None:

@@ -2,7 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 
+from carrel.admin.billing import Billing
+from carrel.admin.erasing import Erasing
+from carrel.admin.service import Operation
+from carrel.admin.tasks import erase
 from carrel.auth.account import Accounts, person_of
 from carrel.auth.audit import SERVER
 from carrel.auth.audit_reading import AuditCheck, AuditExport, AuditLog, ServerLog
@@ -11,7 +16,8 @@ from carrel.auth.entrance import Entrance
 from carrel.auth.members import AfterCommit, Invitations, Members
 from carrel.auth.service import Keys
 from carrel.auth.signing import Ring
-from carrel.core.ids import TenantId
+from carrel.core.clock import now
+from carrel.core.ids import JobId, TenantId
 from carrel.documents.deposits import Deposits
 from carrel.documents.events import DocumentAccepted, DocumentDeleted
 from carrel.documents.service import Documents, Holdings
@@ -24,7 +30,7 @@ from carrel.infra.blobs import Blobs
 from carrel.infra.db import Role, Transaction
 from carrel.infra.models import AsyncEmbedder, Tokenizer
 from carrel.infra.web import Scope
-from carrel.infra.web.scope import Provider
+from carrel.infra.web.scope import OPERATOR, Provider, require
 from carrel.ingestion.chunking import Splitter
 from carrel.ingestion.sandbox import Sandbox
 from carrel.ingestion.service import Ingestion
@@ -33,14 +39,19 @@ from carrel.jobs.following import Followers, Stream
 from carrel.jobs.service import Job, Queue, Registry
 from carrel.ops.service import Health, Overview
 from carrel.search.service import Search
-from carrel.tenants.service import Usage
+from carrel.tenants.service import Home, Usage, UsageReports
+from carrel.tenants.stock import Allowance, SearchStock
 
 SPLITTER = Splitter()
-TASKS = [ingest, discard]
+TASKS = [ingest, discard, erase]
 LISTENERS = {
     DocumentAccepted: [ingest],
     DocumentDeleted: [discard],
 }
+
+
+ERASE_AFTER = timedelta(seconds=5)
+"""By then no process takes the credentials of a disabled organisation any more."""
 
 
 def registry(max_attempts: int) -> Registry:
@@ -79,7 +90,7 @@ class Tools:
         return Index.of(db, tenant, self.recipe)
 
 
-def for_requests(house: House, encoder: AsyncEmbedder, desk: Desk) -> Mapping[type, Provider]:
+def for_requests(house: House, encoder: AsyncEmbedder, desk: Desk, searches: SearchStock) -> Mapping[type, Provider]:
     """What an endpoint can ask for with `provided(...)`."""
     rooms, tools = Rooms(registry(house.settings.jobs.max_attempts)), Tools(encoder)
     followers = Followers()
@@ -113,12 +124,40 @@ def for_requests(house: House, encoder: AsyncEmbedder, desk: Desk) -> Mapping[ty
         Keys: lambda scope: Keys(scope.db, scope.caller),
         **for_people(desk),
         **for_auditors(),
+        **for_organizations(rooms, searches),
         Queue: lambda scope: rooms.queue(scope.db, scope.tenant),
         Stream: lambda scope: Stream(scope.database, scope.tenant, rooms.tasks, followers),
         Documents: lambda scope: rooms.documents(scope.db, scope.tenant),
         Holdings: holdings,
         Chunks: lambda scope: Chunks.of(scope.db, scope.tenant),
-        Search: lambda scope: Search(Lookup.of(scope.snapshot, scope.tenant, tools.recipe), encoder),
+        Search: lambda scope: Search(
+            Lookup.of(scope.snapshot, scope.tenant, tools.recipe), encoder, Allowance(searches, scope.tenant)
+        ),
+    }
+
+
+def for_organizations(rooms: Rooms, searches: SearchStock) -> Mapping[type, Provider]:
+    """What endpoints about organisations ask for: one's own in the usual unit of work, all of them in an operator's."""
+
+    def operation(scope: Scope) -> Operation:
+        db = scope.operator
+
+        async def begin(home: TenantId, organization: TenantId) -> JobId:
+            return await rooms.queue(db, home).enqueue(
+                erase, run_at=now() + ERASE_AFTER, unique=f"erase:{organization}", organization=organization
+            )
+
+        return Operation(db, scope.caller, begin, searches.unused)
+
+    def billing(scope: Scope) -> Billing:
+        require(scope.caller, OPERATOR)
+        return Billing(scope.database)
+
+    return {
+        Home: lambda scope: Home(scope.db, scope.tenant),
+        UsageReports: lambda scope: UsageReports(scope.db, scope.tenant, searches.unused),
+        Operation: operation,
+        Billing: billing,
     }
 
 
@@ -163,4 +202,5 @@ def for_jobs(house: House, model: LazyModel, sandbox: Sandbox) -> Mapping[type, 
         return Tools(await model.get())
 
     ingestion = Ingestion(house.blobs, sandbox, SPLITTER, rooms, tools)
-    return {Ingestion: lambda job: ingestion, Blobs: lambda job: house.blobs}
+    erasing = Erasing(house.database, house.blobs, house.cache, rooms.queue)
+    return {Ingestion: lambda job: ingestion, Blobs: lambda job: house.blobs, Erasing: lambda job: erasing}

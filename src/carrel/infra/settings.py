@@ -242,6 +242,15 @@ class Web(BaseSettings):
     """Unset: the name in PUBLIC_URL in production, any name elsewhere. The machine's own names are always good."""
 
 
+class Tenancy(BaseSettings):
+    """Whether there are several organisations."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore")
+
+    multi_tenant_mode: bool = True
+    """False: everything belongs to the organisation `default`, and none is added."""
+
+
 class Settings(BaseSettings):
     """Everything, by concern. The prefix of a class is the prefix of its variables."""
 
@@ -300,6 +309,10 @@ class Settings(BaseSettings):
     @cached_property
     def limits(self) -> Limits:
         return Limits()
+
+    @cached_property
+    def tenancy(self) -> Tenancy:
+        return Tenancy()
 
     @cached_property
     def web(self) -> Web:

@@ -42,6 +42,12 @@ class Encoder(Protocol):
     def knows(self, text: str) -> bool: ...
 
 
+class Allowance(Protocol):
+    """The searches that the organisation may make today."""
+
+    async def charge(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Ranked:
     """The fused order, and the weight that the vectors had in it."""
@@ -57,9 +63,12 @@ class Search:
 
     lookup: Lookup
     encoder: Encoder
+    allowance: Allowance
 
     async def run(self, query: Query) -> Hits:
+        """The passages for a query. Raises what the allowance refuses with; nothing was done then."""
         started = time.perf_counter()
+        await self.allowance.charge()
         vector = None if query.type == "keyword" else await self.encoder.query(query.query)
         encoded = time.perf_counter()
         words = None if query.type == "semantic" else query.query

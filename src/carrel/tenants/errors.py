@@ -27,6 +27,36 @@ class InvalidSlug(Problem):
     code, title, status = "invalid-slug", "The slug is not valid", 422
 
 
+class ReservedSlug(Problem):
+    """The slug would be taken for a part of the server, or for the one who runs it."""
+
+    code, title, status = "slug-reserved", "The slug is reserved", 422
+
+
+class DefaultOrganization(Problem):
+    """The organisation `default` belongs to the server: it is not disabled, erased or given another slug."""
+
+    code, title, status = "default-organization", "The default organization stays", 409
+
+
+class OrganizationErasing(Problem):
+    """The organisation is being erased. That is not taken back, and nothing of it is changed any more."""
+
+    code, title, status = "organization-erasing", "The organization is being erased", 409
+
+
+class SingleOrganization(Problem):
+    """The server has one organisation only (MULTI_TENANT_MODE=false): none is made, and there is none to switch to."""
+
+    code, title, status = "single-organization", "This server has one organization", 409
+
+
+class InvalidPeriod(Problem):
+    """The days or the month that were asked for are none, or the end lies before the beginning."""
+
+    code, title, status = "invalid-period", "The period is not valid", 422
+
+
 class QuotaExceeded(Problem):
     """The organisation has used up what it may use. `limit` and `used` say how much that is; nothing was counted."""
 

@@ -1,7 +1,7 @@
 """The rule of quotas. Pure: the same rule as the statement that counts, and the words for saying no."""
 
 from carrel.tenants.errors import DocumentQuotaExceeded, QuotaExceeded, StorageQuotaExceeded
-from carrel.tenants.schemas import UsageView
+from carrel.tenants.schemas import MEBIBYTE, Limits, Percent, UsageReport, UsageView
 
 ADVICE = "Delete documents that are no longer needed, or ask an operator to raise the quota."
 
@@ -25,3 +25,28 @@ def refusal(usage: UsageView, size_bytes: int) -> QuotaExceeded | None:
             size_bytes=size_bytes,
         )
     return None
+
+
+def reported(usage: UsageView, unused: int) -> UsageReport:
+    """The usage as people read it. `unused` of the searches were taken in stock and not made yet."""
+    searches = max(0, usage.searches_today - unused)
+    return UsageReport(
+        documents=usage.documents,
+        storage_bytes=usage.storage_bytes,
+        storage_mb=round(usage.storage_bytes / MEBIBYTE, 3),
+        searches_today=searches,
+        day=usage.today,
+        limits=Limits(usage.max_documents, usage.max_storage_bytes, usage.max_searches_per_day),
+        percent=Percent(
+            documents=_percent(usage.documents, usage.max_documents),
+            storage=_percent(usage.storage_bytes, usage.max_storage_bytes),
+            searches=_percent(searches, usage.max_searches_per_day),
+        ),
+    )
+
+
+def _percent(used: int, limit: int | None) -> float | None:
+    """May be more than 100, because a limit can be set below what is used. Where nothing is allowed, all is used."""
+    if limit is None:
+        return None
+    return round(100 * used / limit, 2) if limit else 100.0

@@ -31,3 +31,9 @@ class MigrationPending(Problem):
     """The schema is older than this release, or was changed by hand."""
 
     code, title, status = "migration-pending", "The schema does not fit this release", 503
+
+
+class TenantGone(Problem):
+    """The organisation was erased while the request was under way. Nothing was stored."""
+
+    code, title, status = "organization-gone", "The organization is gone", 410

@@ -12,7 +12,7 @@ from psycopg.rows import class_row, tuple_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from carrel.core.ids import TenantId
-from carrel.infra.db.errors import DatabaseUnavailable, StatementTimeout, StorageFull
+from carrel.infra.db.errors import DatabaseUnavailable, StatementTimeout, StorageFull, TenantGone
 from carrel.infra.db.roles import Role
 
 Row = TypeVar("Row")
@@ -40,8 +40,9 @@ class Executor(Protocol):
 class Transaction:
     """One unit of work. Nothing is sent until the first statement; the edge that made it ends it.
 
-    Failures of the database become Problems (`DatabaseUnavailable`, `StatementTimeout`, `StorageFull`); a broken
-    constraint stays what psycopg calls it, because only the caller knows what it means.
+    Failures of the database become Problems (`DatabaseUnavailable`, `StatementTimeout`, `StorageFull`, and `TenantGone`
+    when what is written has no organisation any more); any other broken constraint stays what psycopg calls it, because
+    only the caller knows what it means.
     """
 
     def __init__(self, pool: Pool, role: Role, tenant: TenantId | None = None, *, snapshot: bool = False) -> None:
@@ -151,6 +152,11 @@ def _opening(role: Role, tenant: TenantId | None, *, snapshot: bool) -> tuple[st
     return f"BEGIN{mode}", f"SELECT set_config('role', '{role.value}', true){setting}"
 
 
+def _is_of_the_tenant(error: psycopg.Error) -> bool:
+    """Whether it is the organisation that is missing; PostgreSQL names such constraints by their column."""
+    return (error.diag.constraint_name or "").endswith("_tenant_id_fkey")
+
+
 class _in_words:  # noqa: N801  (reads as a phrase: with _in_words())
     """Turn failures of the connection, of time and of space into Problems."""
 
@@ -162,6 +168,10 @@ class _in_words:  # noqa: N801  (reads as a phrase: with _in_words())
             raise StorageFull(
                 "The database has no space left on its disk.",
                 hint="Free some space and send the request again; nothing was stored.",
+            ) from error
+        if isinstance(error, psycopg.errors.ForeignKeyViolation) and _is_of_the_tenant(error):
+            raise TenantGone(
+                "The organization was erased while the request was under way.", hint="Nothing was stored."
             ) from error
         if isinstance(error, psycopg.errors.QueryCanceled):
             raise StatementTimeout(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Provider = Callable[["Scope"], object]
+OPERATOR = "operator"
 Identify = Callable[[Request], Awaitable[Caller]]
 AfterCommit = Callable[[], Awaitable[tuple[int, BaseModel]]]
 """Run once the work is committed; gives the status and the body of the answer."""
@@ -51,7 +52,7 @@ class Scope:
     def __init__(self, kit: Kit, caller: Caller | None) -> None:
         self.kit, self._caller = kit, caller
         self._db: Transaction | None = None
-        self._at_the_gate = False
+        self._role = Role.APP
         self._snapshot: Transaction | None = None
         self.after_commit: AfterCommit | None = None
 
@@ -82,12 +83,16 @@ class Scope:
 
         It takes the place of `db`, so that whatever else belongs to the request commits with it.
         """
-        if self._db is None:
-            self._db = self.kit.database.unit(Role.GATE, self.tenant)
-            self._at_the_gate = True
-        if not self._at_the_gate:
-            raise RuntimeError("This request has a unit of work already, which is not the gate's.")
-        return self._db
+        return self._wider(Role.GATE)
+
+    @property
+    def operator(self) -> Transaction:
+        """The request's unit of work as an operator, who sees all organisations. Ask for it before `db`.
+
+        It takes the place of `db` too. Raises `Forbidden` unless the caller is an operator, whatever the route asks.
+        """
+        require(self.caller, OPERATOR)
+        return self._wider(Role.OPERATOR)
 
     @property
     def snapshot(self) -> Transaction:
@@ -95,6 +100,13 @@ class Scope:
         if self._snapshot is None:
             self._snapshot = self.kit.database.snapshot(Role.APP, self.tenant)
         return self._snapshot
+
+    def _wider(self, role: Role) -> Transaction:
+        if self._db is None:
+            self._db, self._role = self.kit.database.unit(role, self.tenant), role
+        if self._role != role:
+            raise RuntimeError(f"This request has a unit of work already, under another role than {role}.")
+        return self._db
 
     def provide(self, kind: type[T]) -> T:
         return cast("T", self.kit.providers[kind](self))
