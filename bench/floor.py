@@ -19,7 +19,7 @@ from fastapi import Request, Response
 
 from bench.client import Client
 from bench.server import Server, end
-from carrel.auth.service import Authenticator
+from carrel.auth.authenticator import Authenticator
 from carrel.entry.supervisor import listen
 from carrel.entry.web import Server as Uvicorn
 from carrel.infra.db import Database

@@ -7,9 +7,10 @@ import pytest
 from pydantic import SecretStr
 
 from carrel.auth import keyfile
+from carrel.auth.adminkey import ensure_admin_key
+from carrel.auth.authenticator import Authenticator
 from carrel.auth.errors import AdminKeyUnusable, InvalidCredentials
 from carrel.auth.keys import FORM, new_key
-from carrel.auth.service import Authenticator, ensure_admin_key
 from carrel.infra.db import Role
 from carrel.tenants.service import Organizations
 from tests.auth.givens import change, given_key, revoke

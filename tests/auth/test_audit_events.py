@@ -8,10 +8,10 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
+from carrel.auth.adminkey import ensure_admin_key
 from carrel.auth.audit import SERVER
 from carrel.auth.audit_actions import Action
 from carrel.auth.keys import new_key
-from carrel.auth.service import ensure_admin_key
 from carrel.infra.db import Role
 from carrel.tenants.service import Organizations
 from tests.auth.town import PASSWORD, new_email

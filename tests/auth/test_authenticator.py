@@ -6,10 +6,10 @@ import pytest
 from starlette.datastructures import Headers
 from structlog.testing import CapturingLogger
 
-from carrel.auth import service
+from carrel.auth import authenticator as auth
+from carrel.auth.authenticator import Authenticator
 from carrel.auth.errors import CredentialsRequired, InvalidCredentials
 from carrel.auth.keys import new_key
-from carrel.auth.service import Authenticator
 from carrel.core.clock import now
 from carrel.infra.db import Database, Role
 from carrel.infra.db.errors import DatabaseUnavailable
@@ -235,7 +235,7 @@ class TestTheLastUse:
 
     async def test_that_cannot_be_written_is_logged_and_hurts_nobody(self, database, tenant, dsn, monkeypatch):
         logger = CapturingLogger()
-        monkeypatch.setattr(service, "log", logger)
+        monkeypatch.setattr(auth, "log", logger)
         key = await given_key(database, tenant)
         with psycopg.connect(dsn, autocommit=True) as connection:
             connection.execute("REVOKE UPDATE ON api_keys FROM carrel_app")

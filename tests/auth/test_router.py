@@ -3,8 +3,9 @@ from datetime import timedelta
 import httpx
 import pytest
 
+from carrel.auth.authenticator import Authenticator
 from carrel.auth.router import router
-from carrel.auth.service import Authenticator, Keys
+from carrel.auth.service import Keys
 from carrel.core.clock import now
 from carrel.infra.settings import Objects
 from carrel.infra.web import Cursors, Kit

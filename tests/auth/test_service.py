@@ -5,7 +5,7 @@ import pytest
 
 from carrel.auth.errors import ExpiryInThePast, KeyNotFound, ScopeNotHeld
 from carrel.auth.keys import FORM
-from carrel.auth.repository import KeyRows
+from carrel.auth.repository_keys import KeyRows
 from carrel.auth.service import Keys
 from carrel.core.clock import now
 from carrel.core.ids import KeyId, uuid7

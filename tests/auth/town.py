@@ -16,12 +16,13 @@ from fastapi import FastAPI
 from carrel.auth import router, router_audit, router_members, router_users
 from carrel.auth.audit_chain import Stored
 from carrel.auth.audit_watch import Watch
+from carrel.auth.authenticator import Authenticator
 from carrel.auth.desk import Desk
 from carrel.auth.hashing import Passwords
 from carrel.auth.keyring import ring_of
 from carrel.auth.repository_audit import ChainRows
 from carrel.auth.schemas_audit import Filter
-from carrel.auth.service import Authenticator, Keys
+from carrel.auth.service import Keys
 from carrel.core.ids import TenantId, uuid7
 from carrel.entry.wiring import for_auditors, for_people
 from carrel.infra.db import Database, Role

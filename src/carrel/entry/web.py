@@ -16,10 +16,11 @@ from carrel.auth import router as auth
 from carrel.auth import router_audit as audit
 from carrel.auth import router_members as members
 from carrel.auth import router_users as users
+from carrel.auth.adminkey import ensure_admin_key
 from carrel.auth.audit_watch import Watch
+from carrel.auth.authenticator import Authenticator
 from carrel.auth.desk import Desk
 from carrel.auth.keyring import ring_of
-from carrel.auth.service import Authenticator, ensure_admin_key
 from carrel.documents import router as documents
 from carrel.entry.house import House, LazyModel, opened
 from carrel.entry.protocol import Protocol
