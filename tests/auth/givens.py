@@ -3,20 +3,25 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from carrel.auth.narrowing import Narrowing
 from carrel.auth.service import Keys
+from carrel.core.access import EVERYTHING
 from carrel.infra.db import Database, Role
 from carrel.infra.web import Caller
 
 ADMIN = frozenset({"admin"})
 
 
-def caller(tenant, scopes=ADMIN):
-    return Caller(tenant, "key:test", "test", frozenset(scopes))
+def caller(tenant, scopes=ADMIN, access=EVERYTHING):
+    return Caller(tenant, "key:test", "test", frozenset(scopes), access=access)
 
 
-async def given_key(database, tenant, scopes=("read", "write", "search"), expires_at=None, name="Importer"):
+async def given_key(
+    database, tenant, scopes=("read", "write", "search"), expires_at=None, name="Importer", rate_limit=None, **narrowing
+):
     async with database.transaction(Role.APP, tenant) as db:
-        return await Keys(db, caller(tenant)).create(name, "for tests", scopes, expires_at)
+        keys = Keys(db, caller(tenant))
+        return await keys.create(name, "for tests", scopes, expires_at, rate_limit, Narrowing(**narrowing))
 
 
 async def revoke(database, tenant, key_id):

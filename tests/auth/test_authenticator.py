@@ -1,5 +1,7 @@
 import asyncio
+import time
 from datetime import timedelta
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -10,6 +12,7 @@ from carrel.auth import authenticator as auth
 from carrel.auth.authenticator import Authenticator
 from carrel.auth.errors import CredentialsRequired, InvalidCredentials
 from carrel.auth.keys import new_key
+from carrel.core.access import EVERYTHING, Access
 from carrel.core.clock import now
 from carrel.infra.db import Database, Role
 from carrel.infra.db.errors import DatabaseUnavailable
@@ -252,3 +255,77 @@ class TestTheLastUse:
         assert call.kwargs["key_id"] == str(key.id)
         assert key.key not in str(call)
         assert await last_use(database, tenant, key.id) is None
+
+
+class TestWhatACallerMay:
+    async def test_follows_the_limits_of_the_key(self, database, authenticator, tenant):
+        group, collection = uuid4(), uuid4()
+        narrowed = await given_key(
+            database, tenant, ["read"], rate_limit=7, tags=["a", "b"], collections=[collection], groups=[group]
+        )
+        plain, admin = await given_key(database, tenant), await given_key(database, tenant, ["admin"])
+
+        callers = [await authenticator.caller_with(key.key.encode()) for key in (narrowed, plain, admin)]
+
+        assert [one.rate_limit for one in callers] == [7, None, None]
+        assert [one.access for one in callers] == [
+            Access((frozenset({"a", "b"}),), frozenset({collection}), None, frozenset({f"group:{group}"})),
+            Access(readers=frozenset()),
+            EVERYTHING,
+        ]
+
+    async def test_follows_the_rate_of_the_organization(self, database, authenticator, tenant, clock):
+        key = (await given_key(database, tenant)).key.encode()
+        before = await authenticator.caller_with(key)
+
+        async with database.transaction(Role.OPERATOR) as db:
+            await db.execute("UPDATE organizations SET rate_limit_per_minute = 250 WHERE id = %(id)s", id=tenant)
+        clock.time += 2.0
+
+        assert before.tenant_rate is None
+        assert (await authenticator.caller_with(key)).tenant_rate == 250
+
+    async def test_follows_the_role_and_the_organization_of_a_person(self, town):
+        lina = await town.register()
+        omar = await town.hired(lina, "viewer")
+        change = "UPDATE organizations SET rate_limit_per_minute = 250 WHERE id = %(id)s"
+        await town.change(change, Role.OPERATOR, id=lina.organization)
+        town.forget()
+
+        callers = [await town.authenticator.caller_with(one.tokens["access_token"].encode()) for one in (lina, omar)]
+
+        assert [one.access for one in callers] == [EVERYTHING, Access(readers=frozenset({f"user:{omar.id}"}))]
+        assert [one.tenant_rate for one in callers] == [250, 250]
+
+
+class TestSeveralServers:
+    async def test_all_know_within_five_seconds_what_one_has_revoked_or_changed(self, database, town, tenant):
+        """By the clock on the wall, and with nothing but the database between them."""
+        admin = await town.key(tenant)
+        revoked, changed = await given_key(database, tenant), await given_key(database, tenant)
+        servers = [Authenticator(database, town.desk.ring) for _ in range(2)]
+        for server in servers:
+            for key in (revoked.key, changed.key):
+                await server.caller_with(key.encode())
+
+        begin = time.monotonic()
+        assert (await town.http.delete(f"/api/admin/api-keys/{revoked.id}", headers=admin)).status_code == 204
+        change = {"scopes": ["read"], "tags": ["a"]}
+        assert (
+            await town.http.patch(f"/api/admin/api-keys/{changed.id}", headers=admin, json=change)
+        ).status_code == 200
+
+        for server in servers:
+            while not await is_refused(server, revoked.key) or (await scopes(server, changed.key)) != {"read"}:
+                assert time.monotonic() - begin < 5
+                await asyncio.sleep(0.05)
+        await asyncio.gather(*(server.close() for server in servers))
+
+
+async def is_refused(server, *keys):
+    answers = await asyncio.gather(*(server.caller_with(key.encode()) for key in keys), return_exceptions=True)
+    return all(isinstance(answer, InvalidCredentials) for answer in answers)
+
+
+async def scopes(server, key):
+    return (await server.caller_with(key.encode())).scopes

@@ -1,4 +1,5 @@
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -15,6 +16,48 @@ from tests.auth.givens import enable, given_key
 pytestmark = pytest.mark.anyio
 
 URL = "/api/admin/api-keys"
+ID = "0198c5a0-0000-7000-8000-000000000000"
+ODD_LIMITS: list[dict[str, Any]] = [
+    {"rate_limit": 0},
+    {"rate_limit": -1},
+    {"rate_limit": 1_000_001},
+    {"rate_limit": 1.5},
+    {"rate_limit": "60"},
+    {"rate_limit": True},
+    {"tags": []},
+    {"tags": [""]},
+    {"tags": ["  "]},
+    {"tags": ["a\u0000"]},
+    {"tags": ["x" * 101]},
+    {"tags": [str(number) for number in range(51)]},
+    {"tags": "a"},
+    {"tags": [None]},
+    {"collections": []},
+    {"collections": ["all"]},
+    {"collections": ID},
+    {"groups": []},
+    {"groups": [1]},
+    {"groups": ["group:" + ID]},
+]
+PRIVILEGED: dict[str, Any] = {
+    "id": ID,
+    "tenant_id": ID,
+    "tenant": ID,
+    "origin": "setting",
+    "hash": "00",
+    "key": "ck_mine",
+    "prefix": "mine",
+    "created_at": "2020-01-01T00:00:00Z",
+    "last_used_at": None,
+    "revoked_at": None,
+    "rotated_from": ID,
+    "replaced_by": ID,
+    "operator": True,
+    "multiplier": 1000,
+    "tenant_rate": 1000,
+    "access": {},
+    "readers": None,
+}
 
 
 @pytest.fixture
@@ -54,6 +97,14 @@ class TestCreate:
             "scopes",
             "created_at",
             "expires_at",
+            "last_used_at",
+            "rate_limit",
+            "tags",
+            "collections",
+            "groups",
+            "origin",
+            "rotated_from",
+            "replaced_by",
         }
         answer = await client.get(URL, headers={"Authorization": f"Bearer {made.json()['key']}"})
         assert answer.status_code == 200
@@ -79,7 +130,8 @@ class TestCreate:
             {"name": "x", "expires_at": "2099-01-01T00:00:00"},
             {"name": "x", "expires_at": "9999-12-31T23:59:59-12:00"},
             {"name": "x", "expires_at": "yesterday"},
-            {"name": "x", "tenant_id": "0198c5a0-0000-7000-8000-000000000000"},
+            *({"name": "x", **limits} for limits in ODD_LIMITS),
+            *({"name": "x", privileged: value} for privileged, value in PRIVILEGED.items()),
         ],
     )
     async def test_refuses_what_no_key_can_be(self, client, admin, body):
@@ -124,7 +176,7 @@ class TestList:
         assert set(body) == {"data", "next_cursor", "has_more"}
         assert {key["name"] for key in body["data"]} == {"Administrator", "Second"}
         shown = next(key for key in body["data"] if key["id"] == made["id"])
-        assert set(shown) == {*made, "last_used_at"} - {"key"}
+        assert set(shown) == set(made) - {"key"}
         assert made["key"] not in answer.text
 
     async def test_walks_by_cursor(self, client, admin):
@@ -145,6 +197,103 @@ class TestList:
         ours = await client.get(URL, headers=admin)
 
         assert str(theirs.id) not in ours.text
+
+
+class TestChange:
+    async def test_shows_the_key_as_it_is_from_now_on(self, client, admin):
+        made = (await client.post(URL, headers=admin, json={"name": "Second", "tags": ["a", " a "]})).json()
+        change = {"name": "New", "description": "nightly", "rate_limit": 7, "tags": None, "groups": [ID, ID]}
+
+        answer = await client.patch(f"{URL}/{made['id']}", headers=admin, json=change)
+
+        assert made["tags"] == ["a"]
+        assert answer.status_code == 200
+        expected = {**made, **change, "groups": [ID]}
+        assert answer.json() == {name: value for name, value in expected.items() if name != "key"}
+        assert (await client.get(f"{URL}/{made['id']}", headers=admin)).json() == answer.json()
+
+    async def test_of_nothing_changes_nothing(self, client, admin):
+        made = (await client.post(URL, headers=admin, json={"name": "Second"})).json()
+
+        answer = await client.patch(f"{URL}/{made['id']}", headers=admin, json={})
+
+        assert {**answer.json(), "key": made["key"]} == made
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {"name": ""},
+            {"name": None},
+            {"name": "two\nlines"},
+            {"description": None},
+            {"scopes": []},
+            {"scopes": None},
+            {"scopes": ["operator"]},
+            {"scopes": ["token"]},
+            {"expires_at": "2099-01-01T00:00:00"},
+            *ODD_LIMITS,
+            *({privileged: value} for privileged, value in PRIVILEGED.items()),
+        ],
+    )
+    async def test_refuses_what_no_key_can_be(self, client, admin, body):
+        made = (await client.post(URL, headers=admin, json={"name": "Second"})).json()
+
+        answer = await client.patch(f"{URL}/{made['id']}", headers=admin, json=body)
+
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request")
+        assert (await client.get(f"{URL}/{made['id']}", headers=admin)).json()["name"] == "Second"
+
+    @pytest.mark.parametrize(
+        ("body", "code"),
+        [
+            ({"tags": ["a"], "scopes": ["admin"]}, "narrowed-administrator"),
+            ({"expires_at": "2020-01-01T00:00:00Z"}, "expiry-in-the-past"),
+        ],
+    )
+    async def test_says_what_contradicts_itself(self, client, admin, body, code):
+        made = (await client.post(URL, headers=admin, json={"name": "Second"})).json()
+
+        for answer in (
+            await client.patch(f"{URL}/{made['id']}", headers=admin, json=body),
+            await client.post(URL, headers=admin, json={"name": "Third", **body}),
+        ):
+            assert (answer.status_code, answer.json()["code"]) == (422, code)
+            assert answer.json()["hint"]
+
+
+class TestRotate:
+    async def test_shows_the_new_key_once(self, client, admin):
+        made = (await client.post(URL, headers=admin, json={"name": "Second", "scopes": ["admin"]})).json()
+        headers = {**admin, "Idempotency-Key": "once"}
+
+        answer = await client.post(f"{URL}/{made['id']}/rotate", headers=headers, json={})
+        again = await client.post(f"{URL}/{made['id']}/rotate", headers=headers, json={})
+
+        new = answer.json()
+        assert (answer.status_code, new["rotated_from"], new["name"]) == (201, made["id"], "Second")
+        assert (again.status_code, again.json()["code"]) == (409, "secret-not-repeatable")
+        assert (await client.get(URL, headers={"X-API-Key": new["key"]})).status_code == 200
+        old = (await client.get(f"{URL}/{made['id']}", headers=admin)).json()
+        left = datetime.fromisoformat(old["expires_at"]) - now()
+        assert timedelta(hours=23) < left <= timedelta(hours=24)
+        assert old["replaced_by"] == new["id"]
+
+    async def test_refuses_a_second_time(self, client, admin):
+        made = (await client.post(URL, headers=admin, json={"name": "Second"})).json()
+        await client.post(f"{URL}/{made['id']}/rotate", headers=admin, json={"overlap_seconds": 60})
+
+        answer = await client.post(f"{URL}/{made['id']}/rotate", headers=admin, json={"overlap_seconds": 60})
+
+        assert (answer.status_code, answer.json()["code"]) == (409, "api-key-rotated")
+        assert answer.json()["hint"]
+
+    @pytest.mark.parametrize("overlap", [-1, 604_801, 1.5, "60", None, True, 10**30])
+    async def test_refuses_an_overlap_that_is_none(self, client, admin, overlap):
+        made = (await client.post(URL, headers=admin, json={"name": "Second"})).json()
+
+        answer = await client.post(f"{URL}/{made['id']}/rotate", headers=admin, json={"overlap_seconds": overlap})
+
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request")
 
 
 class TestRevoke:
@@ -171,7 +320,13 @@ class TestRevoke:
         assert (await client.delete(f"{URL}/all", headers=admin)).status_code == 422
 
 
-OPERATIONS = [("GET", URL), ("POST", URL), ("DELETE", f"{URL}/0198c5a0-0000-7000-8000-000000000000")]
+OPERATIONS = [
+    ("GET", URL),
+    ("POST", URL),
+    *((method, f"{URL}/{ID}") for method in ("GET", "PATCH", "DELETE")),
+    ("POST", f"{URL}/{ID}/rotate"),
+    ("GET", f"{URL}/{ID}/usage"),
+]
 
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)

@@ -23,6 +23,7 @@ from carrel.auth.keyring import ring_of
 from carrel.auth.repository_audit import ChainRows
 from carrel.auth.schemas_audit import Filter
 from carrel.auth.service import Keys
+from carrel.auth.usage import KeyUsage
 from carrel.core.ids import TenantId, uuid7
 from carrel.entry.wiring import for_auditors, for_people
 from carrel.infra.db import Database, Role
@@ -77,6 +78,7 @@ class Town:
     app: Any
     http: httpx.AsyncClient
     watch: Watch
+    usage: KeyUsage
     links: list[str] = field(default_factory=list)
 
     async def post(self, path: str, body: Any = None, **options: Any) -> httpx.Response:
@@ -168,15 +170,15 @@ def settings_of(
 @cache
 def built() -> FastAPI:
     """Made once, because that takes longer than most tests; whose it is, its kit says."""
-    routers = [router.router, router_users.router, router_users.published, router_members.router, router_audit.router]
-    return build(routers, Objects())
+    people = [router_users.router, router_users.published, router_members.router]
+    return build([router.router, router_audit.router, *people], Objects())
 
 
 @asynccontextmanager
 async def opened_town(database: Database, settings: Settings, **tools: Any) -> AsyncIterator[Town]:
     ring = await ring_of(settings.tokens, database, production=False)
     desk = replace(Desk.of(settings, database, ring, Passwords(QUICK)), **tools)
-    authenticator = Authenticator(database, ring)
+    authenticator, usage = Authenticator(database, ring), KeyUsage(database)
     app, watch = built(), Watch(database)
     app.state.kit = Kit(
         database=database,
@@ -186,10 +188,12 @@ async def opened_town(database: Database, settings: Settings, **tools: Any) -> A
         json_max_bytes=100_000,
         upload_max_bytes=100_000,
         observer=watch,
+        count=usage.note,
     )
     async with client_of(app) as http:
-        town = Town(database, desk, authenticator, app, http, watch)
+        town = Town(database, desk, authenticator, app, http, watch, usage)
         yield town
     await watch.close()
+    await usage.close()
     await desk.close()
     await authenticator.close()

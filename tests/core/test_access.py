@@ -35,6 +35,21 @@ def test_what_is_narrowed_allows_just_what_both_allow(one, other, tags, document
     )
 
 
+@given(accesses, accesses, st.frozensets(words), ids, words)
+def test_what_is_within_another_allows_nothing_that_the_other_does_not(one, other, tags, document, reader):
+    if one.is_within(other) and allows(one, tags, document, reader):
+        assert allows(other, tags, document, reader)
+
+
+@given(accesses, accesses)
+def test_what_is_narrowed_is_within_both(one, other):
+    both = one.narrowed(other)
+
+    assert both.is_within(one)
+    assert both.is_within(other)
+    assert one.is_within(EVERYTHING)
+
+
 @given(accesses)
 def test_everything_narrows_nothing(access):
     assert EVERYTHING.narrowed(access) == access

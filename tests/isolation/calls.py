@@ -39,6 +39,8 @@ class Row:
     foreign: Callable[[Resident], Sequence[Call]] = lambda them: ()
     shows_all: bool = False
     """It is there to show all organisations, to operators only."""
+    holders: frozenset[str] = frozenset()
+    """The scopes of keys that may call it beside the scope that it asks for."""
 
 
 def plain(path: str) -> Row:

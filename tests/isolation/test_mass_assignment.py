@@ -59,6 +59,10 @@ PRIVILEGED: Mapping[str, Any] = {
 MEANT = {
     ("create_api_key", "scopes"): "whoever makes a key says what it may do, and gives at most what they hold",
     ("create_api_key", "expires_at"): "a key may have an end",
+    ("create_api_key", "rate_limit"): "a key may have a limit of its own, beside that of its organisation",
+    ("change_api_key", "scopes"): "as when it is made",
+    ("change_api_key", "expires_at"): "as when it is made",
+    ("change_api_key", "rate_limit"): "as when it is made",
     ("invite", "role"): "whoever invites says as what, and gives at most what they hold",
     ("change_role", "role"): "that is what the operation is for; nobody gives more than they hold",
 }

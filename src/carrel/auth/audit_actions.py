@@ -25,6 +25,8 @@ class Action(StrEnum):
     MEMBER_REMOVED = "member.removed"
     INVITATION_WITHDRAWN = "invitation.withdrawn"
     KEY_CREATED = "key.created"
+    KEY_CHANGED = "key.changed"
+    KEY_ROTATED = "key.rotated"
     KEY_REVOKED = "key.revoked"
     ADMIN_KEY_CREATED = "admin_key.created"
     ADMIN_KEY_ADOPTED = "admin_key.adopted"

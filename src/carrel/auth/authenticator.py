@@ -1,6 +1,7 @@
 """Who is asking: keys and tokens in, callers out."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -9,15 +10,17 @@ import structlog
 
 from carrel.auth.credentials import BOTH_FORMS, Headers, presented
 from carrel.auth.errors import InvalidCredentials
+from carrel.auth.holders import holder_of
 from carrel.auth.keys import digest
 from carrel.auth.recent import Recent
 from carrel.auth.repository_keys import Gate, KeyRows
 from carrel.auth.repository_sessions import SessionRows
-from carrel.auth.roles import OPERATOR, scopes_of
-from carrel.auth.schemas import Identity
+from carrel.auth.roles import scopes_of
+from carrel.auth.schemas import ADMIN, Identity
 from carrel.auth.schemas_users import Person, SessionId, UserId
 from carrel.auth.signing import Claims, Ring
 from carrel.auth.tiers import MULTIPLIERS
+from carrel.core.access import EVERYTHING, Access, user_reader
 from carrel.core.clock import now
 from carrel.core.errors import Problem
 from carrel.core.ids import KeyId
@@ -72,24 +75,20 @@ class Authenticator:
         task = self._asking.get(hashed)
         if task is None:
             token = self._ring.read(credential) if self._ring is not None else None
-            work = self._judge(hashed) if token is None else self._judge_session(hashed, *token)
+            work = self._judge_key(hashed) if token is None else self._judge_session(hashed, *token)
             task = self._asking[hashed] = asyncio.create_task(work)
             task.add_done_callback(lambda _: self._asking.pop(hashed))
         # Shielded: the others who wait for the same key must not fail because the first of them went away.
         return await asyncio.shield(task)
 
-    async def _judge(self, hashed: bytes) -> Verdict:
+    async def _judge_key(self, hashed: bytes) -> Verdict:
         asked, moment = self._clock(), now()
         async with self._database.transaction(Role.GATE) as db:
             found = await Gate(db).identify(hashed, moment)
         if found is None or not found.enabled:
             return self._refuse(hashed, asked, known=found is not None)
         self._note_use(found, moment)
-        scopes = frozenset(found.scopes) | (frozenset({OPERATOR}) if found.operator else frozenset())
-        caller = Caller(found.tenant, f"key:{found.id}", found.name, scopes)
-        left = self.GOOD_FOR if found.expires_at is None else (found.expires_at - moment).total_seconds()
-        self._good.put(hashed, caller, until=asked + min(self.GOOD_FOR, left))
-        return caller
+        return self._accept(hashed, asked, holder_of(found), _left(moment, found.expires_at))
 
     async def _judge_session(self, hashed: bytes, claims: Claims, token_end: datetime) -> Verdict:
         asked, moment = self._clock(), now()
@@ -98,18 +97,23 @@ class Authenticator:
             found = await SessionRows(db, claims.tenant).living(session, user, moment)
         if found is None or not found.enabled:
             return self._refuse(hashed, asked, known=found is not None)
+        scopes = scopes_of(found.role, operator=found.operator)
         caller = Person(
             claims.tenant,
             f"user:{user}",
             found.name or found.email,
-            scopes_of(found.role, operator=found.operator),
+            scopes,
             user=user,
             session=session,
             role=found.role,
             tier=found.tier,
             multiplier=MULTIPLIERS[found.tier],
+            tenant_rate=found.tenant_rate,
+            access=EVERYTHING if ADMIN in scopes else Access(readers=frozenset({user_reader(user)})),
         )
-        left = (min(found.expires_at, token_end) - moment).total_seconds()
+        return self._accept(hashed, asked, caller, _left(moment, found.expires_at, token_end))
+
+    def _accept(self, hashed: bytes, asked: float, caller: Caller, left: float) -> Caller:
         self._good.put(hashed, caller, until=asked + min(self.GOOD_FOR, left))
         return caller
 
@@ -134,6 +138,11 @@ class Authenticator:
         del self._noting[key_id]
         if not task.cancelled() and (error := task.exception()) is not None:
             log.warning("last use not written", key_id=str(key_id), error=repr(error))
+
+
+def _left(moment: datetime, *ends: datetime | None) -> float:
+    """The seconds until the first of the ends."""
+    return min(((end - moment).total_seconds() for end in ends if end is not None), default=math.inf)
 
 
 def _invalid() -> Problem:

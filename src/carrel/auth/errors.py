@@ -61,6 +61,36 @@ class ExpiryInThePast(Problem):
     code, title, status = "expiry-in-the-past", "The key would have expired already", 422
 
 
+class ReachNotHeld(Problem):
+    """A key can be given only documents that its creator reaches."""
+
+    code, title, status = "reach-not-held", "The creator does not reach that far", 403
+
+
+class NarrowedAdministrator(Problem):
+    """A key with the scope `admin` reaches everything, so it cannot be limited to tags, collections or groups."""
+
+    code, title, status = "narrowed-administrator", "An administrator cannot be narrowed", 422
+
+
+class KeyRotated(Problem):
+    """Another key has taken the place of this one, which only works until it expires."""
+
+    code, title, status = "api-key-rotated", "The key was rotated already", 409
+
+
+class KeyOfTheServer(Problem):
+    """The key came with the server: its settings or its data directory say what it is."""
+
+    code, title, status = "api-key-of-the-server", "The key belongs to the server", 409
+
+
+class PeriodNotValid(Problem):
+    """The days that are asked for end before they begin, or are too many."""
+
+    code, title, status = "period-not-valid", "The period is not valid", 422
+
+
 class AdminKeyUnusable(Problem):
     """The administrator's key cannot be taken from where the settings say."""
 

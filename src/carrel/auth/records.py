@@ -74,6 +74,7 @@ class LivingSession:
     role: RoleName
     enabled: bool
     expires_at: datetime
+    tenant_rate: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,8 @@ ROTATE = """
     WHERE tenant_id = %(tenant)s AND id = %(id)s
 """
 LIVING = """
-    SELECT u.email, u.name, u.tier, u.operator, m.role, o.enabled, s.expires_at
+    SELECT u.email, u.name, u.tier, u.operator, m.role, o.enabled, s.expires_at,
+           o.rate_limit_per_minute AS tenant_rate
     FROM sessions s
     JOIN memberships m ON m.tenant_id = s.tenant_id AND m.user_id = s.user_id
     JOIN users u ON u.id = s.user_id

@@ -33,6 +33,15 @@ class Access:
             readers=_both(self.readers, other.readers),
         )
 
+    def is_within(self, other: "Access") -> bool:
+        """Whether it never allows what `other` does not."""
+        return (
+            all(any(one <= wanted for one in self.tags) for wanted in other.tags)
+            and _within(self.collections, other.collections)
+            and _within(self.documents, other.documents)
+            and _within(self.readers, other.readers)
+        )
+
 
 EVERYTHING = Access()
 
@@ -51,3 +60,7 @@ def _both(one: frozenset[T] | None, other: frozenset[T] | None) -> frozenset[T] 
     if one is None or other is None:
         return other if one is None else one
     return one & other
+
+
+def _within(one: frozenset[T] | None, other: frozenset[T] | None) -> bool:
+    return other is None or (one is not None and one <= other)

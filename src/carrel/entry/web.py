@@ -21,6 +21,7 @@ from carrel.auth.audit_watch import Watch
 from carrel.auth.authenticator import Authenticator
 from carrel.auth.desk import Desk
 from carrel.auth.keyring import ring_of
+from carrel.auth.usage import KeyUsage
 from carrel.documents import router as documents
 from carrel.entry.house import House, LazyModel, opened
 from carrel.entry.protocol import Protocol
@@ -66,7 +67,7 @@ async def equipped(house: House, model: LazyModel) -> AsyncIterator[Kit]:
     ring = await ring_of(settings.tokens, house.database, production=settings.environment == "production")
     await ensure_admin_key(house.database, house.data_dir, house.settings.admin_api_key)
     authenticator, desk = Authenticator(house.database, ring), Desk.of(settings, house.database, ring)
-    watch = Watch(house.database)
+    watch, usage = Watch(house.database), KeyUsage(house.database)
 
     async def identify(request: Request) -> Caller:
         return await desk.browsers.caller_of(request, authenticator)
@@ -83,8 +84,10 @@ async def equipped(house: House, model: LazyModel) -> AsyncIterator[Kit]:
                 upload_max_bytes=house.settings.objects.upload_max_bytes,
                 limiter=Limiter.of(house.settings.limits, house.cache),
                 observer=watch,
+                count=usage.note,
             )
     finally:
+        await usage.close()
         await watch.close()
         await desk.close()
         await authenticator.close()

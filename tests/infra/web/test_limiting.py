@@ -240,8 +240,25 @@ class TestRefusals:
         assert '"tenant";r=93' in file.headers["ratelimit"]
         assert '"upload";r=55' in file.headers["ratelimit"]
 
+    async def test_are_told_to_whoever_counts_calls_like_those_for_a_scope(self, knock, us):
+        told: list[tuple[str, str, bool]] = []
+
+        def count(caller: Caller, scope: str, *, refused: bool) -> None:
+            told.append((caller.subject, scope, refused))
+
+        app = served(Limits(per_minute=3))
+        app.state.kit = replace(app.state.kit, count=count)
+        client = knock(app, **credentials(us, "read", subject="key:9"))
+
+        answers = [await client.get(path) for path in ("/api/things", "/api/keys", "/api/things", "/api/things")]
+        stranger = await knock(app, **{"x-api-key": "wrong"}).get("/api/things")
+
+        assert [answer.status_code for answer in (*answers, stranger)] == [200, 403, 200, 429, 401]
+        calls = [("read", False), ("admin", True), ("read", False), ("read", True)]
+        assert told == [("key:9", *call) for call in calls]
+
     async def test_operators_may_call_a_thousand_times_as_often(self, knock, us):
-        client = knock(served(Limits(per_minute=1)), **credentials(us, "admin,operator"))
+        client = knock(served(Limits(per_minute=1)), **credentials(us, "admin", "operator"))
 
         assert await statuses(client, 200) == [200] * 200
 

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from carrel.core.ids import uuid7
 from carrel.infra.web import whence
+from carrel.infra.web.caller import Caller
 from carrel.infra.web.errors import InternalError, Unavailable
 from carrel.infra.web.problems import render
 
@@ -85,6 +86,7 @@ class Observe:
         children[1].observe(seconds)
         if scope["path"] not in QUIET:
             tenant: UUID | None = scope["state"].get("tenant")
+            caller: Caller | None = scope["state"].get("caller")
             log.info(
                 "request",
                 method=scope["method"],
@@ -92,6 +94,7 @@ class Observe:
                 status=status,
                 ms=round(seconds * 1000, 2),
                 tenant=str(tenant) if tenant else None,
+                caller=caller.subject if caller else None,
             )
 
 

@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 
 from carrel.core.errors import Problem
 from carrel.infra.web import limiting
+from carrel.infra.web.caller import Caller
 from carrel.infra.web.errors import UnsupportedMediaType
 from carrel.infra.web.idempotency import Fingerprint, Ledger, replay
 from carrel.infra.web.reading import StrictRequest
@@ -84,12 +85,21 @@ async def _enter(kit: Kit, terms: Terms, request: Request) -> Scope:
     else:
         caller = await limiting.known(kit.limiter, kit.identify, request)
         request.state.caller, request.state.tenant = caller, caller.tenant
-        await limiting.charge(kit.limiter, caller, terms.scope, request)
-        require(caller, terms.scope)
+        await _admit(kit, caller, terms.scope, request)
     if terms.reads_json:
         _require_json(request)
     request.state.scope = scope = Scope(kit, caller)
     return scope
+
+
+async def _admit(kit: Kit, caller: Caller, scope: str, request: Request) -> None:
+    try:
+        await limiting.charge(kit.limiter, caller, scope, request)
+        require(caller, scope)
+    except Problem:
+        kit.count(caller, scope, refused=True)
+        raise
+    kit.count(caller, scope, refused=False)
 
 
 async def _run(work: Handler, request: Request, scope: Scope) -> Response:

@@ -31,6 +31,16 @@ class Observer(Protocol):
     def refused(self, request: Request, problem: Problem) -> None: ...
 
 
+class Count(Protocol):
+    """Told of each call of somebody known: what it needed, and whether it was refused at the edge."""
+
+    def __call__(self, caller: Caller, scope: str, *, refused: bool) -> None: ...
+
+
+def uncounted(caller: Caller, scope: str, *, refused: bool) -> None:
+    """Counts nothing."""
+
+
 @dataclass(slots=True)
 class Kit:
     """What the process gives to every request; made once, at start."""
@@ -44,6 +54,7 @@ class Kit:
     limiter: Limiter | None = None
     """None: everybody may call as often as they like."""
     observer: Observer | None = None
+    count: Count = uncounted
 
 
 class Scope:
