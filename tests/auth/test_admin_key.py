@@ -44,7 +44,7 @@ class TestWithoutASetting:
         assert FORM.fullmatch(admin.key)
         assert admin.key not in repr(admin)
         assert caller.tenant == (await default_organization(database)).id
-        assert caller.scopes == {"admin", "operator"}
+        assert caller.scopes == {"admin", "operator", "token"}
 
     async def test_keeps_it_in_a_file_for_its_owner(self, database, tmp_path):
         admin = await ensure_admin_key(database, tmp_path / "data", None)
@@ -211,4 +211,4 @@ class TestWithASetting:
         again = await ensure_admin_key(database, tmp_path, setting)
 
         assert again.created
-        assert (await caller_of(database, admin.key)).scopes == {"admin", "operator"}
+        assert (await caller_of(database, admin.key)).scopes == {"admin", "operator", "token"}

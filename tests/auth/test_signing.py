@@ -2,6 +2,7 @@ import base64
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -11,11 +12,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from carrel.auth import grants
 from carrel.auth.errors import TokenKeyMissing, TokenKeyUnusable
+from carrel.auth.grants import Filter, Grant
 from carrel.auth.keyring import ring_of
 from carrel.auth.signing import Claims, Key, Ring
 from carrel.core.clock import now
-from carrel.core.ids import TenantId
+from carrel.core.ids import KeyId, TenantId
 from carrel.infra.settings import Tokens
 from tests.auth.town import opened_town, settings_of
 
@@ -42,6 +45,11 @@ def ring_with(signing, *others):
 SECRET_RING = ring_with(Key.of_secret(SECRET.encode()))
 PAIR_RING = ring_with(Key.of_private(PRIVATE))
 WHO = Claims(uuid4(), TenantId(uuid4()), uuid4(), "owner", 1)
+LIMITS = Filter(frozenset({"a", "ü"}), frozenset({uuid4(), uuid4()}), frozenset({uuid4()}))
+GRANT = Grant(TenantId(uuid4()), KeyId(uuid4()), frozenset({"read", "search"}), LIMITS, "a customer")
+ODD_FILTERS: list[Any] = [{}, None, [], "", {"tags": None}]
+ODD_TYPES = ("JWT", "rt+jwt", "AT+JWT", "TT+JWT", None, "at+jwt ", "tt+jwt ")
+ODD_SCOPES: list[Any] = [[], None, "read", ["admin"], ["read", "admin"], ["operator"], ["token"], ["account"], [1]]
 
 
 def b64(value):
@@ -62,7 +70,12 @@ def hs256(header, claims, key=None):
 
 
 def forgeries(good, pair):
-    """By name: tokens that must not be believed, made from a good one of each kind."""
+    """By name: access tokens that must not be believed, made from a good one of each algorithm."""
+    return {**forged(good, pair), **odd_sessions(good)}
+
+
+def forged(good, pair):
+    """What must not be believed, of whichever form of tokens."""
     return {
         **wrong_algorithms(good),
         **wrong_keys(good, pair),
@@ -120,13 +133,13 @@ def odd_headers(good):
         "crit": headed(crit=["exp"]),
         "b64": headed(b64=False, crit=["b64"]),
         "zip": headed(zip="DEF"),
-        **{f"typ {typ!r}": headed(typ=typ) for typ in ("JWT", "rt+jwt", "AT+JWT", None, "at+jwt ")},
+        **{f"typ {typ!r}": headed(typ=typ) for typ in ODD_TYPES},
     }
 
 
 def odd_claims(good):
     header, claims = opened(good)
-    hour, other = 3600, str(uuid4())
+    hour = 3600
 
     def signed(**changes):
         return hs256(header, {**claims, **changes})
@@ -136,7 +149,7 @@ def odd_claims(good):
 
     return {
         "audience of others": signed(aud="another"),
-        "audience among others": signed(aud=["carrel", "another"]),
+        "audience among others": signed(aud=[claims["aud"], "another"]),
         "issuer of others": signed(iss="another"),
         "issuer in a list": signed(iss=["carrel"]),
         **{f"without {name}": without(name) for name in sorted(claims)},
@@ -149,10 +162,71 @@ def odd_claims(good):
         "exp beyond time": signed(exp=10**30),
         "exp infinite": hs256(header, b64(json.dumps({**claims, "exp": float("inf")}).encode())),
         "iat as text": signed(iat="now"),
-        "session of another jti": signed(sid=other),
-        "sub is no id": signed(sub="admin"),
         "sub is a number": signed(sub=1),
         "tenant is no id": signed(tid="*"),
+        "tenant is a number": signed(tid=1),
+        "tenant is nobody": signed(tid=None),
+    }
+
+
+def odd_sessions(good):
+    (header, claims), (first, _, signature) = opened(good), good.split(".")
+
+    def signed(**changes):
+        return hs256(header, {**claims, **changes})
+
+    return {
+        "session of another jti": signed(sid=str(uuid4())),
+        "session is a number": signed(sid=1),
+        "sub is no id": signed(sub="admin"),
+        "role changed, not signed": f"{first}.{b64({**claims, 'role': 'admin'}).decode()}.{signature}",
+        "a tenant token": TENANT,
+        "the claims of a tenant token": hs256(header, opened(TENANT)[1]),
+        "a tenant token with our type": hs256(header, {**opened(TENANT)[1], "aud": claims["aud"]}),
+        "the type of a tenant token": hs256({**header, "typ": "tt+jwt"}, claims),
+        "the audience of a tenant token": signed(aud="carrel:tenant-token"),
+    }
+
+
+def forged_grants(good, pair):
+    """By name: tenant tokens that must not be believed."""
+    (header, claims), (first, _, signature) = opened(good), good.split(".")
+
+    def signed(**changes):
+        return hs256(header, {**claims, **changes})
+
+    def unsigned(**changes):
+        return f"{first}.{b64({**claims, **changes}).decode()}.{signature}"
+
+    def filtered(**changes):
+        return signed(flt={**claims["flt"], **changes})
+
+    wide: dict[str, Any] = {"tags": None, "documents": None, "collections": None}
+    return {
+        **forged(good, pair),
+        "filter changed, not signed": unsigned(flt=wide),
+        "filter emptied, not signed": unsigned(flt={**claims["flt"], "tags": ["another"]}),
+        "scopes changed, not signed": unsigned(scp=["read", "search", "write"]),
+        "key changed, not signed": unsigned(key=uuid4().hex),
+        "later end, not signed": unsigned(exp=claims["exp"] + 3600),
+        **{f"scopes {scopes!r}": signed(scp=scopes) for scopes in ODD_SCOPES},
+        **{f"filter {limits!r}": signed(flt=limits) for limits in ODD_FILTERS},
+        "filter with more": filtered(readers=None),
+        "tags of nothing": filtered(tags=[]),
+        "tags as text": filtered(tags="a"),
+        "tags that are no text": filtered(tags=[1]),
+        "documents that are no ids": filtered(documents=["*"]),
+        "documents that are numbers": filtered(documents=[1]),
+        "documents of nothing": filtered(documents=[]),
+        "collections as an object": filtered(collections={}),
+        "key is no id": signed(key="*"),
+        "key is a number": signed(key=1),
+        "key is a list": signed(key=[claims["key"]]),
+        "an access token": GOOD,
+        "the claims of an access token": hs256(header, opened(GOOD)[1]),
+        "an access token with our type": hs256(header, {**opened(GOOD)[1], "aud": claims["aud"]}),
+        "the type of an access token": hs256({**header, "typ": "at+jwt"}, claims),
+        "the audience of an access token": signed(aud="carrel"),
     }
 
 
@@ -162,7 +236,6 @@ def odd_forms(good):
 
     return {
         "tenant changed, not signed": f"{first}.{b64({**claims, 'tid': other}).decode()}.{signature}",
-        "role changed, not signed": f"{first}.{b64({**claims, 'role': 'admin'}).decode()}.{signature}",
         "a claim twice": hs256(header, b64(json.dumps(claims)[:-1].encode() + b',"tid":"' + other.encode() + b'"}')),
         "a header twice": hs256(b64(json.dumps(header)[:-1].encode() + b',"alg":"none"}'), claims),
         "claims are a list": hs256(header, b64([claims])),
@@ -195,7 +268,8 @@ def respelled(signature):
 
 
 GOOD, PAIR = SECRET_RING.issue(WHO, now()), PAIR_RING.issue(WHO, now())
-FORGED = forgeries(GOOD, PAIR)
+TENANT, TENANT_PAIR = [GRANT.signed(ring, now(), now() + LIFE) for ring in (SECRET_RING, PAIR_RING)]
+FORGED, FORGED_GRANTS = forgeries(GOOD, PAIR), forged_grants(TENANT, TENANT_PAIR)
 
 
 class TestReading:
@@ -217,6 +291,36 @@ class TestReading:
         rings = (SECRET_RING, PAIR_RING, ring_with(Key.of_private(PRIVATE), Key.of_secret(SECRET.encode())))
 
         assert [ring.read(FORGED[name].encode()) for ring in rings] == [None, None, None]
+
+    @pytest.mark.parametrize("ring", [SECRET_RING, PAIR_RING])
+    def test_gives_back_what_was_granted(self, ring):
+        end = now() + timedelta(minutes=5)
+        wide = replace(GRANT, filter=Filter(), subject="", scopes=frozenset({"write"}))
+
+        for grant in (GRANT, wide):
+            assert grants.read(ring, grant.signed(ring, now(), end).encode()) == (grant, end.replace(microsecond=0))
+
+    def test_the_forger_can_make_good_grants(self):
+        assert grants.read(SECRET_RING, hs256(*opened(TENANT)).encode()) is not None
+
+    @pytest.mark.parametrize("name", sorted(FORGED_GRANTS))
+    def test_believes_no_forged_grant(self, name):
+        rings = (SECRET_RING, PAIR_RING, ring_with(Key.of_private(PRIVATE), Key.of_secret(SECRET.encode())))
+
+        assert [grants.read(ring, FORGED_GRANTS[name].encode()) for ring in rings] == [None, None, None]
+
+    def test_tells_grants_apart_by_all_that_they_allow(self):
+        others = [
+            replace(GRANT, tenant=TenantId(uuid4())),
+            replace(GRANT, key=KeyId(uuid4())),
+            replace(GRANT, scopes=frozenset({"read"})),
+            replace(GRANT, filter=replace(LIMITS, tags=None)),
+            replace(GRANT, filter=replace(LIMITS, documents=None)),
+            replace(GRANT, filter=replace(LIMITS, collections=None)),
+            replace(GRANT, subject="another customer"),
+        ]
+
+        assert len({one.bearer for one in (GRANT, replace(GRANT), *others)}) == len(others) + 1
 
     def test_issues_the_same_token_for_the_same_moment(self):
         moment = now()

@@ -135,16 +135,17 @@ class TestCounting:
 
 
 class TestOverHttp:
-    async def test_counts_what_a_key_does(self, town, tenant):
+    async def test_counts_what_a_key_does_and_the_tokens_made_from_it(self, town, tenant):
         key, admin = await given_key(town.database, tenant, ["read", "search"]), await town.key(tenant)
-        for _ in range(2):
-            answer = await town.http.get("/api/admin/api-keys", headers={"X-API-Key": key.key})
-            assert answer.status_code == 403
+        header = {"X-API-Key": key.key}
+        token = (await town.post("/api/tokens", {"filter": {}}, headers=header)).json()["token"]
+        for headers in (header, {"Authorization": f"Bearer {token}"}):
+            assert (await town.http.get("/api/admin/api-keys", headers=headers)).status_code == 403
         await town.usage.close()
 
         answer = await town.http.get(f"/api/admin/api-keys/{key.id}/usage", headers=admin)
 
-        numbers = {"requests": 2, "searches": 0, "refused": 2}
+        numbers = {"requests": 3, "searches": 0, "refused": 2}
         assert answer.json() == {
             "key_id": str(key.id),
             "from": str(today() - timedelta(days=29)),

@@ -13,7 +13,7 @@ import httpx
 from argon2 import PasswordHasher
 from fastapi import FastAPI
 
-from carrel.auth import router, router_audit, router_members, router_users
+from carrel.auth import router, router_audit, router_members, router_tokens, router_users
 from carrel.auth.audit_chain import Stored
 from carrel.auth.audit_watch import Watch
 from carrel.auth.authenticator import Authenticator
@@ -22,10 +22,9 @@ from carrel.auth.hashing import Passwords
 from carrel.auth.keyring import ring_of
 from carrel.auth.repository_audit import ChainRows
 from carrel.auth.schemas_audit import Filter
-from carrel.auth.service import Keys
 from carrel.auth.usage import KeyUsage
 from carrel.core.ids import TenantId, uuid7
-from carrel.entry.wiring import for_auditors, for_people
+from carrel.entry.wiring import for_auditors, for_keys, for_people
 from carrel.infra.db import Database, Role
 from carrel.infra.settings import Accounts, Mail, Objects, Settings, Tokens
 from carrel.infra.web import Cursors, Kit
@@ -171,7 +170,7 @@ def settings_of(
 def built() -> FastAPI:
     """Made once, because that takes longer than most tests; whose it is, its kit says."""
     people = [router_users.router, router_users.published, router_members.router]
-    return build([router.router, router_audit.router, *people], Objects())
+    return build([router.router, router_tokens.router, router_audit.router, *people], Objects())
 
 
 @asynccontextmanager
@@ -183,7 +182,7 @@ async def opened_town(database: Database, settings: Settings, **tools: Any) -> A
     app.state.kit = Kit(
         database=database,
         identify=lambda request: desk.browsers.caller_of(request, authenticator),
-        providers={Keys: lambda scope: Keys(scope.db, scope.caller), **for_people(desk), **for_auditors()},
+        providers={**for_keys(ring), **for_people(desk), **for_auditors()},
         cursors=Cursors(b"secret of a test"),
         json_max_bytes=100_000,
         upload_max_bytes=100_000,

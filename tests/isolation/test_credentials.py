@@ -12,10 +12,11 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
+from carrel.auth.grants import Filter, Grant
 from carrel.auth.roles import ACCOUNT, RoleName, scopes_of
 from carrel.auth.signing import Claims, Ring
 from carrel.core.clock import now
-from carrel.core.ids import uuid7
+from carrel.core.ids import KeyId, uuid7
 from carrel.infra.web.routing import Terms
 from tests.house import KEY, problem
 from tests.isolation.conftest import Neighbours, Resident, hired
@@ -71,13 +72,29 @@ async def disabled_organisation(us: Resident) -> Headers:
     return {KEY: disabled.keys["all"]}
 
 
-# Tokens made from a key and narrowed to some documents get their rows here: expired, and of a revoked key.
+async def expired_grant(us: Resident) -> Headers:
+    """The key is good, but the token that was made from it is of yesterday."""
+    grant = Grant(us.organisation.tenant, KeyId(UUID(us.key)), frozenset({"read", "search"}), Filter(), "")
+    begin = now() - timedelta(days=1)
+    return bearer(grant.signed(ring_of(us), begin, begin + timedelta(hours=1)))
+
+
+async def grant_of_a_revoked_key(us: Resident) -> Headers:
+    key = await fresh_key(us)
+    token = await granted(us, key["key"])
+    answer = await us.organisation.call("DELETE", f"/api/admin/api-keys/{key['id']}")
+    assert answer.status_code == 204, answer.text
+    return bearer(token)
+
+
 REFUSED: Mapping[str, Refused] = {
     "none": Refused(401, "credentials-required", no_credentials),
     "expired token": Refused(401, "invalid-credentials", expired_token),
     "expired session": Refused(401, "invalid-credentials", expired_session),
     "expired key": Refused(401, "invalid-credentials", expired_key),
     "revoked key": Refused(401, "invalid-credentials", revoked_key),
+    "expired tenant token": Refused(401, "invalid-credentials", expired_grant),
+    "tenant token of a revoked key": Refused(401, "invalid-credentials", grant_of_a_revoked_key),
     "disabled organisation": Refused(403, "organization-disabled", disabled_organisation),
 }
 ROLES: tuple[RoleName, ...] = ("viewer", "member", "admin", "owner")
@@ -123,6 +140,22 @@ async def test_a_role_may_what_its_scopes_say(
 
     assert not leaks(answer, neighbours.them)
     if needed in scopes_of(role):
+        assert answer.status_code != 401, answer.text
+        assert code_of(answer) != "forbidden", answer.text
+    else:
+        assert problem(answer, 403)["code"] == "forbidden"
+
+
+@pytest.mark.parametrize("operation", SCOPED)
+async def test_a_tenant_token_may_what_its_scopes_say_although_its_key_may_all(neighbours: Neighbours, operation: str):
+    us, needed = neighbours.us, str(Terms.of(OPERATIONS[operation]).scope)
+    call = await TABLE[operation].own(us)
+    token = await granted(us, us.organisation.keys["all"])
+
+    answer = await send(us, call, **bearer(token))
+
+    assert not leaks(answer, neighbours.them)
+    if needed in {"read", "search"}:
         assert answer.status_code != 401, answer.text
         assert code_of(answer) != "forbidden", answer.text
     else:
@@ -186,10 +219,21 @@ def code_of(answer: Any) -> str:
 
 
 def token_of(us: Resident, session: UUID, *, age: timedelta = timedelta(0)) -> str:
-    ring = cast("Ring", us.home.app.state.kit.providers[Ring](cast("Any", None)))
     # Each token is another one, so that none is judged by what a server remembers of the one before.
     claims = Claims(UUID(us.owner.id), us.organisation.tenant, session, "owner", uuid7().int % 10**9)
-    return ring.issue(claims, now() - age)
+    return ring_of(us).issue(claims, now() - age)
+
+
+def ring_of(us: Resident) -> Ring:
+    return cast("Ring", us.home.app.state.kit.providers[Ring](cast("Any", None)))
+
+
+async def granted(us: Resident, key: str) -> str:
+    """A tenant token from a key, narrowed to one document."""
+    body = {"filter": {"document_ids": [us.document]}}
+    answer = await us.home.http.post("/api/tokens", headers={KEY: key}, json=body)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["token"])
 
 
 def change(us: Resident, statement: Any, name: str) -> None:

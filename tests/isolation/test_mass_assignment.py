@@ -63,6 +63,7 @@ MEANT = {
     ("change_api_key", "scopes"): "as when it is made",
     ("change_api_key", "expires_at"): "as when it is made",
     ("change_api_key", "rate_limit"): "as when it is made",
+    ("create_token", "scopes"): "a token holds at most what its key does, and never `admin`",
     ("invite", "role"): "whoever invites says as what, and gives at most what they hold",
     ("change_role", "role"): "that is what the operation is for; nobody gives more than they hold",
 }

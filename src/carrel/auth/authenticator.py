@@ -3,14 +3,17 @@
 import asyncio
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 
+from carrel.auth import grants
 from carrel.auth.credentials import BOTH_FORMS, Headers, presented
 from carrel.auth.errors import InvalidCredentials
-from carrel.auth.holders import holder_of
+from carrel.auth.grants import Grant
+from carrel.auth.holders import bearer_of, holder_of
 from carrel.auth.keys import digest
 from carrel.auth.recent import Recent
 from carrel.auth.repository_keys import Gate, KeyRows
@@ -35,11 +38,11 @@ log = structlog.get_logger("carrel.auth")
 
 
 class Authenticator:
-    """Knows callers by their keys, and by the access tokens of `ring`. One per process; close it before the database.
+    """Knows callers by their keys, and by the tokens of `ring`. One per process; close it before the database.
 
     A key that was good a moment ago is good without asking the database: for 2 s at most and never past its expiry,
     so a revoked key is dead everywhere within that time. A key that was refused is refused for 1 s. The same holds for
-    tokens, whose session, role and organisation are read as they are and not as they were when the token was made.
+    tokens, whose session or key, role and organisation are read as they are and not as they were when they were made.
     """
 
     GOOD_FOR, REFUSED_FOR = 2.0, 1.0
@@ -60,7 +63,7 @@ class Authenticator:
         return await self.caller_with(presented(headers))
 
     async def caller_with(self, key: bytes) -> Caller:
-        """The holder of a key or an access token. Raises `InvalidCredentials` or `OrganizationDisabled`."""
+        """The holder of a key or a token. Raises `InvalidCredentials` or `OrganizationDisabled`."""
         hashed = digest(key)
         verdict = self._good.get(hashed) or self._refused.get(hashed) or await self._ask(hashed, key)
         if isinstance(verdict, Caller):
@@ -74,12 +77,18 @@ class Authenticator:
     async def _ask(self, hashed: bytes, credential: bytes) -> Verdict:
         task = self._asking.get(hashed)
         if task is None:
-            token = self._ring.read(credential) if self._ring is not None else None
-            work = self._judge_key(hashed) if token is None else self._judge_session(hashed, *token)
-            task = self._asking[hashed] = asyncio.create_task(work)
+            task = self._asking[hashed] = asyncio.create_task(self._judge(hashed, credential))
             task.add_done_callback(lambda _: self._asking.pop(hashed))
         # Shielded: the others who wait for the same key must not fail because the first of them went away.
         return await asyncio.shield(task)
+
+    def _judge(self, hashed: bytes, credential: bytes) -> Coroutine[Any, Any, Verdict]:
+        if self._ring is not None:
+            if (session := self._ring.read(credential)) is not None:
+                return self._judge_session(hashed, *session)
+            if (granted := grants.read(self._ring, credential)) is not None:
+                return self._judge_grant(hashed, *granted)
+        return self._judge_key(hashed)
 
     async def _judge_key(self, hashed: bytes) -> Verdict:
         asked, moment = self._clock(), now()
@@ -89,6 +98,16 @@ class Authenticator:
             return self._refuse(hashed, asked, known=found is not None)
         self._note_use(found, moment)
         return self._accept(hashed, asked, holder_of(found), _left(moment, found.expires_at))
+
+    async def _judge_grant(self, hashed: bytes, grant: Grant, token_end: datetime) -> Verdict:
+        asked, moment = self._clock(), now()
+        async with self._database.transaction(Role.GATE) as db:
+            found = await KeyRows(db, grant.tenant).identity(grant.key, moment)
+        if found is None or not found.enabled:
+            return self._refuse(hashed, asked, known=found is not None)
+        self._note_use(found, moment)
+        caller = bearer_of(holder_of(found), grant)
+        return self._accept(hashed, asked, caller, _left(moment, found.expires_at, token_end))
 
     async def _judge_session(self, hashed: bytes, claims: Claims, token_end: datetime) -> Verdict:
         asked, moment = self._clock(), now()

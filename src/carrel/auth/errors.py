@@ -91,6 +91,12 @@ class PeriodNotValid(Problem):
     code, title, status = "period-not-valid", "The period is not valid", 422
 
 
+class TokenTooLong(Problem):
+    """The filter names so much that the token would not fit into a header everywhere."""
+
+    code, title, status = "token-too-long", "The token would be too long", 422
+
+
 class AdminKeyUnusable(Problem):
     """The administrator's key cannot be taken from where the settings say."""
 

@@ -10,6 +10,8 @@ ACCOUNT = "account"
 OPERATOR = "operator"
 """The whole server and all organisations: not a role of an organisation, and no role of one brings it."""
 OWNER = "owner"
+TOKEN = "token"  # noqa: S105  (the name of a scope)
+"""Making tokens from a key. The key itself holds it, if it may read or search; no session and no token does."""
 
 ROLES: Mapping[RoleName, frozenset[str]] = {
     "viewer": frozenset({"read", "search"}),

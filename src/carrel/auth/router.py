@@ -70,7 +70,7 @@ async def get_api_key_usage(
     first: Annotated[date | None, Query(alias="from", description="The first day; 30 days are usual.")] = None,
     last: Annotated[date | None, Query(alias="to", description="The last day; today unless said otherwise.")] = None,
 ) -> KeyUse:
-    """How often a key was used on each day (UTC); at most 366 days at once.
+    """How often a key was used, with all tokens made from it, on each day (UTC); at most 366 days at once.
 
     Calls appear here up to 10 seconds after they were made.
     """

@@ -28,7 +28,7 @@ class DayOfUse:
 
 
 class KeyUse(BaseModel):
-    """How often a key was used in a period. Days without a call are left out."""
+    """How often a key, with all tokens made from it, was used in a period. Days without a call are left out."""
 
     key_id: KeyId
     first: date = Field(serialization_alias="from")

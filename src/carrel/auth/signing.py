@@ -1,4 +1,4 @@
-"""Access tokens: JSON Web Tokens that only this server makes, and only it reads. Pure but for the keys it is given."""
+"""JSON Web Tokens that only this server makes, and only it reads. Pure but for the keys it is given."""
 
 import base64
 import binascii
@@ -17,13 +17,28 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from carrel.core.ids import TenantId
 
 Algorithm = Literal["HS256", "EdDSA"]
-AUDIENCE = "carrel"
-TYPE = "at+jwt"
 LONGEST_TOKEN = 4096
 CLOCKS_DIFFER = timedelta(seconds=5)
 """How far the clocks of two instances may be apart."""
 HEADER = frozenset({"alg", "typ", "kid"})
-CLAIMS = frozenset({"iss", "aud", "sub", "tid", "role", "sid", "jti", "iat", "exp"})
+ENVELOPE = frozenset({"iss", "aud", "iat", "exp"})
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One kind of our tokens. Its type, its audience and the names of its claims keep it from passing for another."""
+
+    type: str
+    audience: str
+    claims: frozenset[str]
+
+    @classmethod
+    def of(cls, kind: str, audience: str, *claims: str) -> "Form":
+        return cls(kind, audience, ENVELOPE.union(claims))
+
+
+ACCESS = Form.of("at+jwt", "carrel", "sub", "tid", "role", "sid", "jti")
+"""Stands for a session of a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,26 +82,21 @@ class Ring:
         self._signing, self._issuer, self.lifetime = signing, issuer, lifetime
         self._keys = {key.id: key for key in (*others, signing)}
 
-    def issue(self, claims: Claims, moment: datetime) -> str:
-        """A token that begins at `moment`. The same claims and moment give the same token."""
-        issued = int(moment.timestamp())
+    def sign(self, form: Form, claims: Mapping[str, Any], begin: datetime, end: datetime) -> str:
+        """A token of this form. The same claims and times give the same token."""
         payload = {
             "iss": self._issuer,
-            "aud": AUDIENCE,
-            "sub": str(claims.user),
-            "tid": str(claims.tenant),
-            "role": claims.role,
-            "sid": str(claims.session),
-            "jti": f"{claims.session.hex}.{claims.generation}",
-            "iat": issued,
-            "exp": issued + int(self.lifetime.total_seconds()),
+            "aud": form.audience,
+            **claims,
+            "iat": int(begin.timestamp()),
+            "exp": int(end.timestamp()),
         }
         key: Any = self._signing.signing
-        return jwt.encode(payload, key, self._signing.algorithm, headers={"kid": self._signing.id, "typ": TYPE})
+        return jwt.encode(payload, key, self._signing.algorithm, headers={"kid": self._signing.id, "typ": form.type})
 
-    def read(self, token: bytes) -> tuple[Claims, datetime] | None:
-        """What a token says and when it ends, or None when it is not one of ours that is good now."""
-        key = self._key_of(token)
+    def open(self, form: Form, token: bytes) -> tuple[dict[str, Any], datetime] | None:
+        """The claims of a token and its end, or None when it is none of this form that we made and that is good now."""
+        key = self._key_of(form, token)
         if key is None:
             return None
         try:
@@ -94,13 +104,35 @@ class Ring:
                 token,
                 key.verifying,
                 algorithms=[key.algorithm],
-                audience=AUDIENCE,
+                audience=form.audience,
                 issuer=self._issuer,
                 leeway=CLOCKS_DIFFER,
-                options={"require": sorted(CLAIMS), "strict_aud": True},
+                options={"require": sorted(form.claims), "strict_aud": True},
             )
-            return _claims_of(found), datetime.fromtimestamp(found["exp"], UTC)
+            if type(found["exp"]) is not int or type(found["iat"]) is not int:
+                return None
+            return found, datetime.fromtimestamp(found["exp"], UTC)
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError):
+            return None
+
+    def issue(self, claims: Claims, moment: datetime) -> str:
+        """An access token that begins at `moment`. The same claims and moment give the same token."""
+        payload = {
+            "sub": str(claims.user),
+            "tid": str(claims.tenant),
+            "role": claims.role,
+            "sid": str(claims.session),
+            "jti": f"{claims.session.hex}.{claims.generation}",
+        }
+        return self.sign(ACCESS, payload, moment, moment + self.lifetime)
+
+    def read(self, token: bytes) -> tuple[Claims, datetime] | None:
+        """What an access token says and when it ends, or None when it is not one of ours that is good now."""
+        if (opened := self.open(ACCESS, token)) is None:
+            return None
+        try:
+            return _claims_of(opened[0]), opened[1]
+        except (ValueError, TypeError, AttributeError):
             return None
 
     def published(self) -> dict[str, list[dict[str, str]]]:
@@ -108,7 +140,7 @@ class Ring:
         public = [key for key in self._keys.values() if isinstance(key.verifying, Ed25519PublicKey)]
         return {"keys": [{**_members(key.verifying), "kid": key.id, "use": "sig", "alg": "EdDSA"} for key in public]}
 
-    def _key_of(self, token: bytes) -> Key | None:
+    def _key_of(self, form: Form, token: bytes) -> Key | None:
         """The key of ours that the token names; None for every form that we do not make ourselves."""
         parts = token.split(b".")
         if len(token) > LONGEST_TOKEN or len(parts) != 3:
@@ -116,7 +148,7 @@ class Ring:
         header, claims = _object(parts[0]), _object(parts[1])
         if header is None or claims is None or _bytes(parts[2]) is None:
             return None
-        if header.keys() != HEADER or header["typ"] != TYPE or claims.keys() != CLAIMS:
+        if header.keys() != HEADER or header["typ"] != form.type or claims.keys() != form.claims:
             return None
         key = self._keys.get(header["kid"]) if isinstance(header["kid"], str) else None
         return key if key is not None and header["alg"] == key.algorithm else None
@@ -124,7 +156,7 @@ class Ring:
 
 def _claims_of(found: Mapping[str, Any]) -> Claims:
     session, _, generation = str(found["jti"]).partition(".")
-    if type(found["exp"]) is not int or type(found["iat"]) is not int or UUID(session) != UUID(found["sid"]):
+    if UUID(session) != UUID(found["sid"]):
         raise ValueError("These are not claims of ours.")
     return Claims(
         UUID(found["sub"]), TenantId(UUID(found["tid"])), UUID(found["sid"]), str(found["role"]), int(generation)

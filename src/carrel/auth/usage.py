@@ -16,7 +16,7 @@ Counts = dict[tuple[TenantId, KeyId, date], list[int]]
 
 
 class KeyUsage:
-    """Counts the calls of keys. One per process; close it at the end.
+    """Counts the calls of keys, and of the tokens that were made from them. One per process; close it at the end.
 
     Nobody waits for it: counts are written down at most every 10 s, in one statement, and when the process closes.
     What was counted since is lost with a process that is killed. Counts that could not be written join the next ones.

@@ -15,6 +15,7 @@ from carrel.admin import router as admin
 from carrel.auth import router as auth
 from carrel.auth import router_audit as audit
 from carrel.auth import router_members as members
+from carrel.auth import router_tokens as tokens
 from carrel.auth import router_users as users
 from carrel.auth.adminkey import ensure_admin_key
 from carrel.auth.audit_watch import Watch
@@ -43,7 +44,7 @@ from carrel.tenants.stock import SearchStock
 
 ROUTERS = [ops.router, documents.router, index.router, search.router, jobs.router, jobs.administration, auth.router]
 ROUTERS += [users.router, users.published, members.router, tenants.router]
-ROUTERS += [audit.router]
+ROUTERS += [audit.router, tokens.router]
 OPERATORS = [admin.router]
 ROUTERS += OPERATORS
 CURSOR_KEY = "cursors"

@@ -13,9 +13,11 @@ from carrel.auth.audit import SERVER
 from carrel.auth.audit_reading import AuditCheck, AuditExport, AuditLog, ServerLog
 from carrel.auth.desk import Desk
 from carrel.auth.entrance import Entrance
+from carrel.auth.holders import holder_behind
 from carrel.auth.members import AfterCommit, Invitations, Members
 from carrel.auth.service import Keys
 from carrel.auth.signing import Ring
+from carrel.auth.tenant_tokens import TenantTokens
 from carrel.core.clock import now
 from carrel.core.ids import JobId, TenantId
 from carrel.documents.deposits import Deposits
@@ -121,7 +123,7 @@ def for_requests(house: House, encoder: AsyncEmbedder, desk: Desk, searches: Sea
     return {
         Health: lambda scope: health,
         Overview: overview,
-        Keys: lambda scope: Keys(scope.db, scope.caller),
+        **for_keys(desk.ring),
         **for_people(desk),
         **for_auditors(),
         **for_organizations(rooms, searches),
@@ -158,6 +160,14 @@ def for_organizations(rooms: Rooms, searches: SearchStock) -> Mapping[type, Prov
         UsageReports: lambda scope: UsageReports(scope.db, scope.tenant, searches.unused),
         Operation: operation,
         Billing: billing,
+    }
+
+
+def for_keys(ring: Ring) -> Mapping[type, Provider]:
+    """What endpoints for API keys and the tokens made from them ask for."""
+    return {
+        Keys: lambda scope: Keys(scope.db, scope.caller),
+        TenantTokens: lambda scope: TenantTokens(ring, holder_behind(scope.caller)),
     }
 
 

@@ -15,7 +15,7 @@ TENANT = TenantId(UUID("0198c5a0-0000-7000-8000-000000000000"))
 @dataclass
 class Caller:
     tenant: TenantId = TENANT
-    subject: str = "key:1"
+    payer: str = "key:1"
     scopes: frozenset[str] = frozenset({"read", "write", "search"})
     multiplier: float | None = None
     rate_limit: float | None = None
@@ -47,7 +47,7 @@ def test_whoever_uploads_all_the_time_leaves_room_for_searches():
 def test_the_keys_of_an_organisation_share_its_bucket():
     place = MemoryBuckets(clock=lambda: 0.0)
 
-    assert sum(accepted(Caller(subject=f"key:{n}"), "read", of=10, place=place) for n in range(30)) == 100
+    assert sum(accepted(Caller(payer=f"key:{n}"), "read", of=10, place=place) for n in range(30)) == 100
 
 
 def test_organisations_do_not_share():
@@ -87,7 +87,7 @@ def test_a_key_with_a_limit_of_its_own_stops_there_and_the_others_go_on():
     place = MemoryBuckets(clock=lambda: 0.0)
 
     assert accepted(Caller(rate_limit=7), "read", place=place) == 7
-    assert accepted(Caller(subject="key:2"), "read", place=place) == 93
+    assert accepted(Caller(payer="key:2"), "read", place=place) == 93
 
 
 def test_the_limit_of_a_key_does_not_raise_that_of_its_organisation():

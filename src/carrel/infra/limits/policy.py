@@ -33,6 +33,7 @@ ADMIN = EndpointClass("admin", cost=1, share=0.3)
 CLASSES: Mapping[str, EndpointClass] = {
     "read": READ,
     "account": READ,
+    "token": READ,
     "search": SEARCH,
     "write": WRITE,
     "admin": ADMIN,
@@ -48,7 +49,7 @@ class Spender(Protocol):
     @property
     def tenant(self) -> TenantId: ...
     @property
-    def subject(self) -> str: ...
+    def payer(self) -> str: ...
     @property
     def scopes(self) -> Collection[str]: ...
     @property
@@ -72,7 +73,7 @@ def charges_of(spender: Spender, kind: EndpointClass, per_minute: float) -> Sequ
     """
     usual = per_minute if spender.tenant_rate is None else spender.tenant_rate
     whole, own = usual * _multiplier(spender), spender.rate_limit
-    return _charges(spender.tenant, kind, whole, None if own is None else (spender.subject, own))
+    return _charges(spender.tenant, kind, whole, None if own is None else (spender.payer, own))
 
 
 # Who has just called will call again, and to put charges together costs more than to judge them.
@@ -87,8 +88,8 @@ def _charges(
         part = whole * kind.share
         charges.append(Charge(place + kind.name, kind.name, part, part / MINUTE, kind.cost))
     if limited is not None:
-        subject, own = limited
-        charges.append(Charge(f"{place}by:{subject}", "key", own, own / MINUTE, kind.cost))
+        payer, own = limited
+        charges.append(Charge(f"{place}by:{payer}", "key", own, own / MINUTE, kind.cost))
     return tuple(charges)
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from carrel.core.access import EVERYTHING, Access
 from carrel.core.ids import TenantId
 
-NOT_IMPLIED = frozenset({"account", "operator", "owner"})
-"""What administering an organisation does not bring: somebody's own account, the whole server, and ownership."""
+NOT_IMPLIED = frozenset({"account", "operator", "owner", "token"})
+"""What administering an organisation does not bring: somebody's own account, the whole server, ownership, and a key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,11 @@ class Caller:
     """Calls a minute that the organisation may make, where it has a limit of its own; None: what all may."""
     access: Access = EVERYTHING
     """Which documents of the organisation the credentials reach. Whoever reads or writes documents applies it."""
+
+    @property
+    def payer(self) -> str:
+        """Whose own limit pays for the calls."""
+        return self.subject
 
     def may(self, scope: str) -> bool:
         """Whether the credentials hold `scope`; `admin` implies all that an organisation's administrator may do."""
