@@ -9,7 +9,7 @@ import psutil
 from starlette.datastructures import Headers
 
 from bench.server import Server
-from carrel.auth.service import Authenticator
+from carrel.auth.authenticator import Authenticator
 from carrel.infra.db import Database, Role, Statement
 from carrel.infra.limits import Limiter, class_of
 from carrel.infra.settings import Limits
