@@ -16,6 +16,7 @@ from carrel.jobs.errors import JobTimeout
 from carrel.jobs.following import Followers, Stream
 from carrel.jobs.history import LONGEST
 from carrel.jobs.router import administration, router
+from carrel.jobs.schemas import ALL
 from carrel.jobs.service import Job, Queue
 
 pytestmark = pytest.mark.anyio
@@ -47,7 +48,7 @@ async def client(desk, callers, followers) -> AsyncIterator[httpx.AsyncClient]:
         identify=identify,
         providers={
             Queue: lambda scope: Queue(scope.db, scope.tenant, desk.registry),
-            Stream: lambda scope: Stream(scope.database, scope.tenant, desk.registry, followers),
+            Stream: lambda scope: Stream(scope.database, scope.tenant, desk.registry, ALL, followers),
         },
         cursors=Cursors(b"secret"),
         json_max_bytes=2**20,

@@ -1,5 +1,5 @@
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
@@ -9,7 +9,7 @@ from carrel.core.ids import DocumentId, JobId, uuid7
 from carrel.infra.db import Role
 from carrel.jobs.errors import JobDuplicate, JobFinished, JobNotFound, JobNotRetryable
 from carrel.jobs.schemas import State, Wanted
-from carrel.jobs.service import Job, Queue
+from carrel.jobs.service import Job, Queue, Sight
 
 pytestmark = pytest.mark.anyio
 
@@ -248,6 +248,33 @@ class TestRetry:
         with pytest.raises(JobDuplicate):
             await retry()
         assert (await desk.view(first)).state == State.CANCELLED
+
+
+class TestSight:
+    async def test_what_is_out_of_sight_is_not_there(self, desk, work):
+        @desk.task("about")
+        async def about(job: Job, document_id: DocumentId) -> None:
+            pass
+
+        seen, hidden = DocumentId(uuid7()), DocumentId(uuid7())
+        job, other = [await desk.enqueue(about, document_id=one) for one in (seen, hidden)]
+        sight = Sight("AND arguments ->> 'document_id' = %(seen)s", {"seen": str(seen)})
+
+        async with desk.queue() as whole:
+            queue = replace(whole, sight=sight)
+            assert [one.id for one in await queue.list()] == [job]
+            assert (await queue.total(), (await queue.counts()).queued, (await queue.line()).depth) == (1, 1, 1)
+            for ask in (queue.get, queue.detail, queue.cancel, queue.retry):
+                with pytest.raises(JobNotFound):
+                    await ask(other)
+            assert (await queue.cancel(job)).state == State.CANCELLED
+            assert (await queue.retry(job)).state == State.QUEUED
+        assert (await desk.view(other)).state == State.QUEUED
+
+    async def test_what_is_put_in_needs_no_sight(self, desk, work):
+        async with desk.queue() as queue:
+            job = await replace(queue, sight=Sight("AND false")).enqueue(work, unique="once")
+            assert await replace(queue, sight=Sight("AND false")).enqueue(work, unique="once") == job
 
 
 async def test_a_queue_is_bound_to_one_tenant(desk, work, stranger):

@@ -38,6 +38,7 @@ from carrel.ingestion.sandbox import Sandbox
 from carrel.ingestion.service import Ingestion
 from carrel.ingestion.tasks import ingest
 from carrel.jobs.following import Followers, Stream
+from carrel.jobs.schemas import ALL
 from carrel.jobs.service import Job, Queue, Registry
 from carrel.ops.service import Health, Overview
 from carrel.search.service import Search
@@ -128,7 +129,7 @@ def for_requests(house: House, encoder: AsyncEmbedder, desk: Desk, searches: Sea
         **for_auditors(),
         **for_organizations(rooms, searches),
         Queue: lambda scope: rooms.queue(scope.db, scope.tenant),
-        Stream: lambda scope: Stream(scope.database, scope.tenant, rooms.tasks, followers),
+        Stream: lambda scope: Stream(scope.database, scope.tenant, rooms.tasks, ALL, followers),
         Documents: lambda scope: rooms.documents(scope.db, scope.tenant),
         Holdings: holdings,
         Chunks: lambda scope: Chunks.of(scope.db, scope.tenant),

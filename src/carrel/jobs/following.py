@@ -13,7 +13,7 @@ from carrel.core.ids import TenantId
 from carrel.infra.db import Database, Role
 from carrel.infra.db.errors import DatabaseUnavailable
 from carrel.jobs.errors import JobNotFound, TooManyFollowers
-from carrel.jobs.schemas import JobView, State
+from carrel.jobs.schemas import JobView, Sight, State
 from carrel.jobs.service import Queue, Registry
 
 FINAL: Final = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED})
@@ -47,6 +47,7 @@ class Stream:
     database: Database
     tenant: TenantId
     registry: Registry
+    sight: Sight
     followers: Followers
 
     async def of(self, job: JobView) -> AsyncIterator[bytes]:
@@ -65,7 +66,7 @@ class Stream:
             await asyncio.sleep(pause)
             found = await self._look(job)
             if found is None:
-                yield _comment("the job was forgotten")
+                yield _comment("the job is not there any more")
                 return
             job, before, shown = found, shown, _event(found)
             pause = FIRST_PAUSE if shown != before else min(pause * GROWTH, LONGEST_PAUSE)
@@ -76,7 +77,7 @@ class Stream:
     async def _look(self, job: JobView) -> JobView | None:
         try:
             async with self.database.transaction(Role.APP, self.tenant) as db:
-                return await Queue(db, self.tenant, self.registry).get(job.id)
+                return await Queue(db, self.tenant, self.registry, self.sight).get(job.id)
         except JobNotFound:
             return None
         except DatabaseUnavailable:

@@ -9,7 +9,7 @@ from carrel.core.ids import JobId, TenantId, uuid7
 from carrel.infra.db import Transaction
 from carrel.jobs.errors import JobNotFound
 from carrel.jobs.history import noting
-from carrel.jobs.schemas import Ending, Hold, JobCounts, JobError, JobRow, Line, NewJob, Wanted
+from carrel.jobs.schemas import ALL, Ending, Hold, JobCounts, JobError, JobRow, Line, NewJob, Sight, Wanted
 
 Cursor = tuple[datetime, JobId]
 
@@ -18,7 +18,7 @@ COLUMNS = """
     error_code, error_detail, created_at, started_at, finished_at, run_at
 """
 
-GET = f"SELECT {COLUMNS} FROM jobs WHERE tenant_id = %(tenant)s AND id = %(id)s"
+GET = f"SELECT {COLUMNS} FROM jobs WHERE tenant_id = %(tenant)s AND id = %(id)s {{seen}}"
 HISTORY = "SELECT history FROM jobs WHERE tenant_id = %(tenant)s AND id = %(id)s"
 
 FILTER = """
@@ -28,6 +28,7 @@ FILTER = """
     AND (%(error_code)s::text IS NULL OR error_code = %(error_code)s)
     AND (%(created_from)s::timestamptz IS NULL OR created_at >= %(created_from)s)
     AND (%(created_before)s::timestamptz IS NULL OR created_at < %(created_before)s)
+    {seen}
 """
 
 PAGE = f"""
@@ -44,7 +45,7 @@ IDS = f"SELECT id FROM jobs WHERE {FILTER} ORDER BY created_at, id LIMIT %(limit
 LINE = """
     SELECT count(*) FILTER (WHERE due) AS depth, count(*) FILTER (WHERE NOT due) AS postponed,
            extract(epoch FROM clock_timestamp() - min(created_at) FILTER (WHERE due))::float8 AS oldest_seconds
-    FROM jobs WHERE tenant_id = %(tenant)s AND state = 'queued'
+    FROM jobs WHERE tenant_id = %(tenant)s AND state = 'queued' {seen}
 """
 
 COUNTS = """
@@ -53,7 +54,7 @@ COUNTS = """
            count(*) FILTER (WHERE state = 'succeeded') AS succeeded,
            count(*) FILTER (WHERE state = 'failed') AS failed,
            count(*) FILTER (WHERE state = 'cancelled') AS cancelled
-    FROM jobs WHERE tenant_id = %(tenant)s
+    FROM jobs WHERE tenant_id = %(tenant)s {seen}
 """
 
 UNDER_WAY = """
@@ -188,10 +189,11 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Jobs:
-    """All SQL over the jobs of one tenant. Bound to it at birth: no method takes a tenant."""
+    """All SQL over the jobs of one tenant. Bound to it at birth, and to what of them is seen by who looks."""
 
     db: Transaction
     tenant: TenantId
+    sight: Sight = ALL
 
     async def insert(self, job: NewJob) -> JobId | None:
         """The new job's id, or None when the same work (by `unique_key`) is under way."""
@@ -216,7 +218,7 @@ class Jobs:
         return found
 
     async def get(self, job_id: JobId) -> JobRow:
-        found = await self.db.one_or_none(JobRow, GET, tenant=self.tenant, id=job_id)
+        found = await self.db.one_or_none(JobRow, self._seen(GET), **self._whose(), id=job_id)
         if found is None:
             raise JobNotFound("No job has this id.", hint="Finished jobs are forgotten after a while.")
         return found
@@ -227,22 +229,22 @@ class Jobs:
     async def page(self, wanted: Wanted, *, after: Cursor | None, offset: int, limit: int) -> Sequence[JobRow]:
         at, last = after or (None, None)
         place = {"at": at, "last": last, "offset": offset, "limit": limit}
-        return await self.db.all(JobRow, PAGE, tenant=self.tenant, **asdict(wanted), **place)
+        return await self.db.all(JobRow, self._seen(PAGE), **self._whose(), **asdict(wanted), **place)
 
     async def total(self, wanted: Wanted) -> int:
-        counted: int = await self.db.value(TOTAL, tenant=self.tenant, **asdict(wanted))
+        counted: int = await self.db.value(self._seen(TOTAL), **self._whose(), **asdict(wanted))
         return counted
 
     async def ids(self, wanted: Wanted, *, limit: int) -> list[JobId]:
         """The oldest first."""
-        found = await self.db.all(Named, IDS, tenant=self.tenant, **asdict(wanted), limit=limit)
+        found = await self.db.all(Named, self._seen(IDS), **self._whose(), **asdict(wanted), limit=limit)
         return [one.id for one in found]
 
     async def line(self) -> Line:
-        return await self.db.one(Line, LINE, tenant=self.tenant)
+        return await self.db.one(Line, self._seen(LINE), **self._whose())
 
     async def counts(self) -> JobCounts:
-        return await self.db.one(JobCounts, COUNTS, tenant=self.tenant)
+        return await self.db.one(JobCounts, self._seen(COUNTS), **self._whose())
 
     async def request_cancel(self, job_id: JobId) -> bool:
         return await self.db.execute(REQUEST_CANCEL, tenant=self.tenant, id=job_id) == 1
@@ -286,6 +288,12 @@ class Jobs:
 
     async def weigh(self, weight: float) -> None:
         await self.db.execute(WEIGH, tenant=self.tenant, weight=weight)
+
+    def _seen(self, statement: str) -> str:
+        return statement.format(seen=self.sight.condition)
+
+    def _whose(self) -> dict[str, Any]:
+        return {"tenant": self.tenant, **self.sight.parameters}
 
     def _held(self, hold: Hold) -> dict[str, object]:
         return {"tenant": self.tenant, "id": hold.id, "worker": hold.worker, "attempt": hold.attempt}

@@ -36,7 +36,10 @@ Filters = Annotated[Wanted, Depends(_wanted)]
 
 @router.get("", operation_id="list_jobs", dependencies=[requires("read")])
 async def list_jobs(queue: Jobs, paging: Paged, wanted: Filters) -> Page[JobView]:
-    """List the jobs of your organisation, newest first. Finished jobs are forgotten after some days."""
+    """List the jobs of your organisation, newest first. Finished jobs are forgotten after some days.
+
+    Whoever does not administer the organisation sees the jobs of the documents that they see.
+    """
     return await _page(queue, paging, wanted)
 
 

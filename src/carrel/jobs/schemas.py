@@ -1,6 +1,7 @@
 """The shapes of a job: as callers see it, and as workers hold it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
@@ -20,6 +21,18 @@ class State(StrEnum):
     FAILED = "failed"
     """For good: a dead letter, until somebody replays it."""
     CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """Which jobs somebody sees: a condition of SQL on their rows, made by the room whose things they are about."""
+
+    condition: str = ""
+    """Begins with AND, and holds nothing that a caller has written; empty: all jobs of the tenant."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+ALL = Sight()
 
 
 @dataclass(frozen=True, slots=True)

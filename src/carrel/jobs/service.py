@@ -18,6 +18,7 @@ from carrel.jobs.failure import Failure
 from carrel.jobs.outage import OUTAGES
 from carrel.jobs.repository import Cursor, Jobs
 from carrel.jobs.schemas import (
+    ALL,
     ANY,
     LOWEST_PRIORITY,
     Ending,
@@ -30,13 +31,14 @@ from carrel.jobs.schemas import (
     JobView,
     Line,
     NewJob,
+    Sight,
     State,
     Taken,
     Wanted,
 )
 from carrel.jobs.task import Ended, Registry, Task, task
 
-__all__ = ["Ended", "Job", "Provider", "Queue", "Registry", "Task", "task"]
+__all__ = ["Ended", "Job", "Provider", "Queue", "Registry", "Sight", "Task", "task"]
 
 T = TypeVar("T")
 PROGRESS_INTERVAL = 1.0
@@ -57,6 +59,12 @@ class Queue:
     db: Transaction
     tenant: TenantId
     registry: Registry
+    sight: Sight = ALL
+    """What is seen of the jobs when somebody looks at them, or ends or repeats one."""
+
+    @property
+    def _jobs(self) -> Jobs:
+        return Jobs(self.db, self.tenant, self.sight)
 
     async def enqueue(
         self,
@@ -98,12 +106,12 @@ class Queue:
         ]
 
     async def get(self, job_id: JobId) -> JobView:
-        return (await Jobs(self.db, self.tenant).get(job_id)).view()
+        return (await self._jobs.get(job_id)).view()
 
     async def detail(self, job_id: JobId) -> JobDetail:
         """The job, and what has happened to it."""
         view = await self.get(job_id)
-        entries = await Jobs(self.db, self.tenant).history(job_id)
+        entries = await self._jobs.history(job_id)
         shown = {field.name: getattr(view, field.name) for field in fields(view)}
         return JobDetail(**shown, log=ENTRIES.validate_python(entries))
 
@@ -111,24 +119,24 @@ class Queue:
         self, wanted: Wanted = ANY, *, after: Cursor | None = None, offset: int = 0, limit: int = 50
     ) -> list[JobView]:
         """The newest jobs first; `after` is (created_at, id) of the last one seen."""
-        rows = await Jobs(self.db, self.tenant).page(wanted, after=after, offset=offset, limit=limit)
+        rows = await self._jobs.page(wanted, after=after, offset=offset, limit=limit)
         return [row.view() for row in rows]
 
     async def total(self, wanted: Wanted = ANY) -> int:
-        return await Jobs(self.db, self.tenant).total(wanted)
+        return await self._jobs.total(wanted)
 
     async def line(self) -> Line:
-        return await Jobs(self.db, self.tenant).line()
+        return await self._jobs.line()
 
     async def counts(self) -> JobCounts:
-        return await Jobs(self.db, self.tenant).counts()
+        return await self._jobs.counts()
 
     async def cancel(self, job_id: JobId) -> JobView:
         """End a job: at once while it waits, at its next step or heartbeat while it runs. Asking twice is no error.
 
         Nothing that it does after this is kept. Raises `JobFinished` when it has ended already.
         """
-        jobs = Jobs(self.db, self.tenant)
+        jobs = self._jobs
         while True:
             row = await jobs.get(job_id)
             if row.state not in {State.QUEUED, State.RUNNING}:
@@ -143,7 +151,7 @@ class Queue:
 
     async def retry(self, job_id: JobId) -> JobView:
         """Put a failed or cancelled job back into the queue, with all its tries before it."""
-        jobs = Jobs(self.db, self.tenant)
+        jobs = self._jobs
         row = await jobs.get(job_id)
         try:
             replayed = await jobs.replay(job_id)
@@ -160,7 +168,7 @@ class Queue:
 
     async def retry_all(self, wanted: Wanted, limit: int) -> int:
         """Put the oldest `limit` of these failed or cancelled jobs back into the queue; how many were."""
-        jobs, retried = Jobs(self.db, self.tenant), 0
+        jobs, retried = self._jobs, 0
         for job_id in await jobs.ids(wanted, limit=limit):
             retried += await self._replayed(job_id)
         return retried
@@ -169,17 +177,17 @@ class Queue:
         # A job whose work is under way under another id stays as it is, and must not keep the others from running.
         await self.db.execute("SAVEPOINT before_the_replay")
         try:
-            return await Jobs(self.db, self.tenant).replay(job_id)
+            return await self._jobs.replay(job_id)
         except psycopg.errors.UniqueViolation:
             await self.db.execute("ROLLBACK TO SAVEPOINT before_the_replay")
             return False
 
     async def weigh(self, weight: float) -> None:
         """Give the tenant `weight` times the share of others, from the next job that is put in."""
-        await Jobs(self.db, self.tenant).weigh(weight)
+        await self._jobs.weigh(weight)
 
     async def _insert(self, job: NewJob) -> JobId:
-        jobs = Jobs(self.db, self.tenant)
+        jobs = self._jobs
         while True:
             if job.unique_key is not None and (found := await jobs.under_way(job.unique_key)) is not None:
                 return found
