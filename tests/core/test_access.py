@@ -1,9 +1,10 @@
+from dataclasses import replace
 from uuid import UUID
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carrel.core.access import EVERYTHING, Access
+from carrel.core.access import EVERYTHING, Access, Labels
 
 ids = st.integers(0, 5).map(lambda n: UUID(int=n))
 some = st.none() | st.frozensets(ids, max_size=4)
@@ -54,3 +55,45 @@ def test_what_is_narrowed_is_within_both(one, other):
 def test_everything_narrows_nothing(access):
     assert EVERYTHING.narrowed(access) == access
     assert access.is_limited == (access != EVERYTHING)
+
+
+labels = st.builds(
+    Labels,
+    document=ids,
+    tags=st.frozensets(words, max_size=3),
+    collection=st.none() | ids,
+    readers=st.none() | st.frozensets(words, min_size=1, max_size=3),
+    collection_readers=st.none() | st.frozensets(words, min_size=1, max_size=3),
+)
+
+
+@given(labels)
+def test_who_reaches_everything_is_shown_every_document(one):
+    assert EVERYTHING.admits(one)
+    assert not EVERYTHING.is_narrowed
+
+
+@given(accesses, accesses, labels)
+def test_what_is_narrowed_admits_nothing_that_either_refuses(one, other, document):
+    both = one.narrowed(other)
+
+    if both.admits(document):
+        assert one.admits(document)
+        assert other.admits(document)
+    assert both.reaches(document) == (one.reaches(document) and other.reaches(document))
+
+
+@given(accesses, labels)
+def test_a_document_must_be_allowed_by_its_own_readers_and_by_those_of_its_collection(access, document):
+    alone = replace(document, collection_readers=None)
+    swapped = replace(document, readers=document.collection_readers, collection_readers=document.readers)
+
+    assert access.admits(document) <= access.admits(alone)
+    assert access.admits(document) == access.admits(swapped)
+
+
+@given(accesses, labels)
+def test_a_document_without_readers_is_held_back_from_nobody_by_them(access, document):
+    unrestricted = replace(document, readers=None, collection_readers=None)
+
+    assert access.admits(unrestricted) == access.reaches(document)

@@ -1,10 +1,22 @@
 """Which documents of an organisation somebody may see. Pure: what a caller was given, in one value."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What about a document decides who sees it. No readers: it is not restricted, nor is its collection."""
+
+    document: UUID
+    tags: Collection[str]
+    collection: UUID | None = None
+    readers: Collection[str] | None = None
+    collection_readers: Collection[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +35,28 @@ class Access:
     @property
     def is_limited(self) -> bool:
         return self != EVERYTHING
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether something other than readers holds documents back, as it does for some keys and tokens."""
+        return bool(self.tags) or self.collections is not None or self.documents is not None
+
+    def reaches(self, labels: Labels) -> bool:
+        """Whether somebody sees a document with these labels, by everything but its readers."""
+        return (
+            all(not one.isdisjoint(labels.tags) for one in self.tags)
+            and (self.collections is None or labels.collection in self.collections)
+            and (self.documents is None or labels.document in self.documents)
+        )
+
+    def may_read(self, *readers: Collection[str] | None) -> bool:
+        """Whether somebody is among each of these lists of readers."""
+        held = self.readers
+        return held is None or all(one is None or not held.isdisjoint(one) for one in readers)
+
+    def admits(self, labels: Labels) -> bool:
+        """Whether somebody sees a document with these labels: the whole rule."""
+        return self.reaches(labels) and self.may_read(labels.readers, labels.collection_readers)
 
     def narrowed(self, other: "Access") -> "Access":
         """What both allow. Never more than either does."""
