@@ -28,7 +28,7 @@ class TestProfile:
 
         profile = await lina.get(ME)
 
-        assert profile == {"user": lina.tokens["user"], "organization": lina.tokens["organization"]}
+        assert profile == {"user": lina.tokens["user"], "organization": lina.tokens["organization"], "groups": []}
         assert set(profile["user"]) == {"id", "email", "name", "tier", "operator", "email_verified", "created_at"}
 
     async def test_changes_the_name(self, town):

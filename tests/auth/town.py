@@ -13,7 +13,7 @@ import httpx
 from argon2 import PasswordHasher
 from fastapi import FastAPI
 
-from carrel.auth import router, router_audit, router_members, router_tokens, router_users
+from carrel.auth import router, router_audit, router_groups, router_members, router_tokens, router_users
 from carrel.auth.audit_chain import Stored
 from carrel.auth.audit_watch import Watch
 from carrel.auth.authenticator import Authenticator
@@ -169,7 +169,7 @@ def settings_of(
 @cache
 def built() -> FastAPI:
     """Made once, because that takes longer than most tests; whose it is, its kit says."""
-    people = [router_users.router, router_users.published, router_members.router]
+    people = [router_users.router, router_users.published, router_members.router, router_groups.router]
     return build([router.router, router_tokens.router, router_audit.router, *people], Objects())
 
 

@@ -30,6 +30,7 @@ LISTS = (
     "/api/organization/members",
     "/api/organization/invitations",
     "/api/admin/audit",
+    "/api/organization/groups",
 )
 
 
@@ -64,6 +65,7 @@ class Resident:
     owner: Person
     member: Person
     invitation: str
+    group: str
     cursors: dict[str, str]
 
     @property
@@ -119,6 +121,8 @@ async def settled(home: Home, side: str) -> Resident:
     member = await hired(organisation, "member", word)
     open_one = await invited(organisation, "viewer", f"guest@{word}.test")
     await invited(organisation, "viewer", f"another@{word}.test")
+    group, _ = [await made(organisation, "/api/organization/groups", name=f"{n} {word}") for n in range(2)]
+    await organisation.call("PUT", f"/api/organization/groups/{group}/members/{member.id}")
     chunks = f"/api/documents/{first['id']}/chunks"
     cursors = {path: (await organisation.get(path, limit=1))["next_cursor"] for path in (*LISTS, chunks)}
     assert all(cursors.values())
@@ -137,6 +141,7 @@ async def settled(home: Home, side: str) -> Resident:
         owner=owner,
         member=member,
         invitation=open_one["id"],
+        group=group,
         cursors=cursors,
     )
 
@@ -155,6 +160,12 @@ async def invited(organisation: Organisation, role: str, email: str) -> dict[str
     answer = await organisation.call("POST", "/api/organization/invitations", json={"email": email, "role": role})
     assert answer.status_code == 201, answer.text
     return dict(answer.json())
+
+
+async def made(organisation: Organisation, path: str, **body: Any) -> str:
+    answer = await organisation.call("POST", path, json=body)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
 
 
 async def hired(organisation: Organisation, role: str, word: str) -> Person:

@@ -187,7 +187,8 @@ def test_the_secrets_of_the_instances_are_out_of_reach(catalogue, role):
 
 @pytest.mark.parametrize("role", [Role.APP, Role.QUEUE])
 def test_people_are_out_of_reach(catalogue, role):
-    for table in ("users", "user_tokens", "login_attempts", "memberships", "sessions", "refresh_tokens", "invitations"):
+    of_people = ("users", "user_tokens", "login_attempts", "memberships", "sessions", "refresh_tokens", "invitations")
+    for table in (*of_people, "groups", "group_members"):
         for right in ("SELECT", "INSERT", "UPDATE", "DELETE"):
             allowed = catalogue.execute("SELECT has_table_privilege(%s, %s, %s)", [role.value, table, right]).fetchone()
             assert allowed == (False,), (table, right)

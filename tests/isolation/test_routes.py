@@ -19,6 +19,7 @@ from carrel.infra.web.app import build
 from carrel.infra.web.caller import NOT_IMPLIED
 from carrel.infra.web.routing import Terms, UnitRoute, unit_routes
 from tests.house import KEY, SCOPES, Home, problem
+from tests.isolation.access import ACCESS
 from tests.isolation.calls import NONE, PERSON, Call, Row, for_a_person, listing, of_nobody, plain
 from tests.isolation.conftest import (
     PASSWORD,
@@ -43,15 +44,15 @@ SCOPED = sorted(name for name, route in OPERATIONS.items() if Terms.of(route).sc
 OPEN = sorted(OPERATIONS.keys() - set(SCOPED))
 
 
-def of_a_document(method: str, part: str = "") -> Row:
+def of_a_document(method: str, part: str = "", **options: Any) -> Row:
     async def own(us: Resident) -> Call:
         if method == "DELETE":
             return Call(method, f"/api/documents/{(await us.organisation.add('Not for long.'))['id']}", 204)
-        return Call(method, f"/api/documents/{us.document}{part}", 200)
+        return Call(method, f"/api/documents/{us.document}{part}", 200, options)
 
     def foreign(them: Resident) -> Sequence[Call]:
         ids = (them.document, them.failed, them.waiting, UUID(them.document).hex, them.document.upper())
-        return [Call(method, f"/api/documents/{one}{part}", 404) for one in ids]
+        return [Call(method, f"/api/documents/{one}{part}", 404, options) for one in ids]
 
     return Row(own, foreign)
 
@@ -262,6 +263,9 @@ TABLE |= {
 }
 TABLE |= AUDIT | KEYS
 TABLE |= OPERATED
+TABLE |= ACCESS | {
+    "list_groups": listing("/api/organization/groups"),
+}
 # Made without a caller and without a database; each shows the same to everybody.
 PAGES = {"/openapi.json"}
 

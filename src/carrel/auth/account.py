@@ -8,6 +8,7 @@ from carrel.auth.audit_actions import Action
 from carrel.auth.desk import Desk, require_strong, standing_of
 from carrel.auth.errors import InvalidCredentials
 from carrel.auth.errors_users import SessionNotFound, WrongPassword
+from carrel.auth.repository_groups import GroupRows
 from carrel.auth.repository_members import Standings
 from carrel.auth.repository_sessions import PersonalSessions
 from carrel.auth.repository_users import UserRows
@@ -29,9 +30,10 @@ class Accounts:
     person: Person
 
     async def profile(self) -> Profile:
-        """Who you are, and in which organisation."""
+        """Who you are, in which organisation, and in which of its groups."""
         standing = await standing_of(self.db, self.person.user, self.person.tenant)
-        return Profile(standing.user, standing.place)
+        groups = await GroupRows(self.db, self.person.tenant).of(self.person.user)
+        return Profile(standing.user, standing.place, groups)
 
     async def rename(self, name: str) -> Profile:
         await UserRows(self.db).rename(self.person.user, name)

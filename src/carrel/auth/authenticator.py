@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from carrel.auth import grants
+from carrel.auth import grants, reaching
 from carrel.auth.credentials import BOTH_FORMS, Headers, presented
 from carrel.auth.errors import InvalidCredentials
 from carrel.auth.grants import Grant
@@ -19,11 +19,10 @@ from carrel.auth.recent import Recent
 from carrel.auth.repository_keys import Gate, KeyRows
 from carrel.auth.repository_sessions import SessionRows
 from carrel.auth.roles import scopes_of
-from carrel.auth.schemas import ADMIN, Identity
+from carrel.auth.schemas import Identity
 from carrel.auth.schemas_users import Person, SessionId, UserId
 from carrel.auth.signing import Claims, Ring
 from carrel.auth.tiers import MULTIPLIERS
-from carrel.core.access import EVERYTHING, Access, user_reader
 from carrel.core.clock import now
 from carrel.core.errors import Problem
 from carrel.core.ids import KeyId
@@ -128,7 +127,7 @@ class Authenticator:
             tier=found.tier,
             multiplier=MULTIPLIERS[found.tier],
             tenant_rate=found.tenant_rate,
-            access=EVERYTHING if ADMIN in scopes else Access(readers=frozenset({user_reader(user)})),
+            access=reaching.of_person(scopes, user, found.groups),
         )
         return self._accept(hashed, asked, caller, _left(moment, found.expires_at, token_end))
 

@@ -93,6 +93,18 @@ class InvitationNotFound(Problem):
     code, title, status = "invitation-not-found", "Invitation not found", 404
 
 
+class GroupNotFound(Problem):
+    """The organisation has no group with this id."""
+
+    code, title, status = "group-not-found", "Group not found", 404
+
+
+class GroupNameTaken(Problem):
+    """Another group of the organisation has this name."""
+
+    code, title, status = "group-name-taken", "The name is taken", 409
+
+
 class AlreadyMember(Problem):
     """The person belongs to the organisation already."""
 

@@ -75,6 +75,7 @@ class LivingSession:
     enabled: bool
     expires_at: datetime
     tenant_rate: int | None
+    groups: list[UUID]
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,9 @@ ROTATE = """
 """
 LIVING = """
     SELECT u.email, u.name, u.tier, u.operator, m.role, o.enabled, s.expires_at,
-           o.rate_limit_per_minute AS tenant_rate
+           o.rate_limit_per_minute AS tenant_rate,
+           ARRAY(SELECT g.group_id FROM group_members g
+                 WHERE g.tenant_id = s.tenant_id AND g.user_id = s.user_id) AS groups
     FROM sessions s
     JOIN memberships m ON m.tenant_id = s.tenant_id AND m.user_id = s.user_id
     JOIN users u ON u.id = s.user_id

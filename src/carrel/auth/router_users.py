@@ -96,7 +96,7 @@ async def accept_invitation(wanted: Acceptance, device: From, doors: Doors) -> S
 
 @router.get("/me", operation_id="get_profile", dependencies=[requires("account")])
 async def get_profile(account: Own) -> Profile:
-    """Who you are, and in which organization."""
+    """Who you are, in which organization, and in which of its groups."""
     return await account.profile()
 
 

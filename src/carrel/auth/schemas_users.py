@@ -140,11 +140,20 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnGroup:
+    """A group that you are in."""
+
+    id: UUID
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
-    """Who you are, and where."""
+    """Who you are, where, and in which groups there."""
 
     user: User
     organization: Place
+    groups: list[OwnGroup]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from fastapi import APIRouter, FastAPI, Request
 from carrel.admin import router as admin
 from carrel.auth import router as auth
 from carrel.auth import router_audit as audit
+from carrel.auth import router_groups as groups
 from carrel.auth import router_members as members
 from carrel.auth import router_tokens as tokens
 from carrel.auth import router_users as users
@@ -44,7 +45,7 @@ from carrel.tenants.stock import SearchStock
 
 ROUTERS = [ops.router, documents.router, index.router, search.router, jobs.router, jobs.administration, auth.router]
 ROUTERS += [users.router, users.published, members.router, tenants.router]
-ROUTERS += [audit.router, tokens.router]
+ROUTERS += [audit.router, tokens.router, groups.router]
 OPERATORS = [admin.router]
 ROUTERS += OPERATORS
 CURSOR_KEY = "cursors"

@@ -13,6 +13,7 @@ from carrel.auth.audit import SERVER
 from carrel.auth.audit_reading import AuditCheck, AuditExport, AuditLog, ServerLog
 from carrel.auth.desk import Desk
 from carrel.auth.entrance import Entrance
+from carrel.auth.groups import Groups
 from carrel.auth.holders import holder_behind
 from carrel.auth.members import AfterCommit, Invitations, Members
 from carrel.auth.service import Keys
@@ -185,6 +186,7 @@ def for_people(desk: Desk) -> Mapping[type, Provider]:
         Ring: lambda scope: desk.ring,
         Entrance: lambda scope: Entrance(desk),
         Accounts: lambda scope: Accounts(scope.gate, desk, person_of(scope.caller)),
+        Groups: lambda scope: Groups(scope.gate, scope.tenant),
         Members: lambda scope: Members(scope.gate, desk, scope.caller),
         Invitations: invitations,
     }
