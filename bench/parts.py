@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.server import Server
+from carrel.core.access import EVERYTHING
 from carrel.core.ids import TenantId
 from carrel.entry.wiring import Tools
 from carrel.index.schemas import Filters, Recipe
@@ -53,7 +54,7 @@ class Parts:
         """Ask both legs and read ten passages, in a transaction of its own as a request has it."""
         snapshot = self.database.snapshot(Role.APP, self.tenant)
         try:
-            lookup = Lookup.of(snapshot, self.tenant, self.recipe)
+            lookup = Lookup.of(snapshot, self.tenant, self.recipe, EVERYTHING)
             found = await lookup.candidates(text, vector, Filters(), depth=DEPTH)
             await lookup.passages(found.build, found.by_vector[:HITS])
             await snapshot.finish()

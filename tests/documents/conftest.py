@@ -11,9 +11,12 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request
 
+from carrel.auth.directory import Directory
+from carrel.core.access import EVERYTHING
 from carrel.core.ids import DocumentId, TenantId
 from carrel.documents.deposits import Deposits
 from carrel.documents.events import DocumentAccepted, DocumentDeleted
+from carrel.documents.placing import Places
 from carrel.documents.repository import Content, Rows
 from carrel.documents.router import router
 from carrel.documents.schemas import DocumentRow, Draft
@@ -59,6 +62,7 @@ def holdings_of(scope: Scope, blobs: Blobs) -> Holdings:
         queue=Queue(scope.db, scope.tenant, REGISTRY),
         usage=Usage(scope.db, scope.tenant),
         shelf=Index(IndexWriter(scope.db, scope.tenant), RECIPE),
+        places=Places(scope.db, scope.tenant, scope.caller.access, Directory(scope.database, scope.tenant)),
     )
 
 
@@ -78,7 +82,7 @@ def application(database: Database, blobs: Blobs, limits: Objects) -> FastAPI:
         database,
         identify,
         {
-            Documents: lambda scope: Documents(scope.db, scope.tenant),
+            Documents: lambda scope: Documents(scope.db, scope.tenant, scope.caller.access),
             Holdings: lambda scope: holdings_of(scope, blobs),
         },
         Cursors(b"secret of the tests"),
@@ -142,7 +146,7 @@ class Given:
         }
         content = Content(f"{self.tenant}/{document_id}/1", 5, "0" * 64)
         async with self.database.transaction(Role.APP, self.tenant) as db:
-            row = await Rows(db, self.tenant).add(document_id, Draft(**{**draft, **told}), content)
+            row = await Rows(db, self.tenant, EVERYTHING).add(document_id, Draft(**{**draft, **told}), content)
         assert row is not None
         return row
 
@@ -157,11 +161,11 @@ class Given:
             **found,
         }
         async with self.database.transaction(Role.APP, self.tenant) as db:
-            return await Documents(db, self.tenant).publish(document_id, 1, **reading)
+            return await Documents(db, self.tenant, EVERYTHING).publish(document_id, 1, **reading)
 
     async def failed(self, document_id: DocumentId, code: str = "no-text", detail: str = "No text was found.") -> None:
         async with self.database.transaction(Role.APP, self.tenant) as db:
-            await Documents(db, self.tenant).fail(document_id, 1, code, detail)
+            await Documents(db, self.tenant, EVERYTHING).fail(document_id, 1, code, detail)
 
     async def usage(self) -> tuple[int, int]:
         async with self.database.transaction(Role.APP, self.tenant) as db:

@@ -57,6 +57,8 @@ class TestAccepting:
             "job_id": shown["job_id"],
             "created_at": shown["created_at"],
             "updated_at": shown["created_at"],
+            "collection_id": None,
+            "readers": None,
             "indexed_at": None,
         }
         assert UUID(document_id).version == 7

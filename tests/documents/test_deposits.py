@@ -5,6 +5,7 @@ import asyncio
 import psycopg
 import pytest
 
+from carrel.core.access import EVERYTHING
 from carrel.core.ids import DocumentId, uuid7
 from carrel.documents.deposits import Deposits
 from carrel.documents.repository import Content, Rows
@@ -87,11 +88,11 @@ async def test_a_commit_that_is_still_under_way_is_waited_for(
 
     async def slow_commit() -> None:
         async with database.transaction(Role.APP, tenant) as db:
-            await Rows(db, tenant).hold(document_id)
+            await Rows(db, tenant, EVERYTHING).hold(document_id)
             held.set()
             await commit.wait()
             draft = Draft("x", True, None, [], {}, None, None, None)
-            await Rows(db, tenant).add(document_id, draft, Content(key, 5, ""))
+            await Rows(db, tenant, EVERYTHING).add(document_id, draft, Content(key, 5, ""))
 
     async def failing_request() -> None:
         async with deposits:

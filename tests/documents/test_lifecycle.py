@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from carrel.core.access import EVERYTHING
 from carrel.core.ids import DocumentId, uuid7
 from carrel.documents.errors import DocumentNotFound
 from carrel.documents.service import Documents
@@ -25,7 +26,7 @@ def documents(database, tenant):
         def __getattr__(self, name):
             async def call(*arguments, **named):
                 async with database.transaction(Role.APP, tenant) as db:
-                    return await getattr(Documents(db, tenant), name)(*arguments, **named)
+                    return await getattr(Documents(db, tenant, EVERYTHING), name)(*arguments, **named)
 
             return call
 
@@ -67,7 +68,7 @@ class TestStart:
 
     async def test_finds_nothing_of_another_tenant(self, database, stranger, documents, row):
         async with database.transaction(Role.APP, stranger) as db:
-            foreign = Documents(db, stranger)
+            foreign = Documents(db, stranger, EVERYTHING)
             assert await foreign.start(row.id, 1) is None
             await foreign.fail(row.id, 1, "x", "y")
             with pytest.raises(DocumentNotFound):

@@ -4,6 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from carrel.core.access import EVERYTHING
 from carrel.core.clock import now
 from carrel.core.ids import DocumentId, TenantId, uuid7
 from carrel.index.repository import IndexReader, IndexWriter
@@ -58,7 +59,7 @@ class Shelf:
         snapshot = self.database.snapshot(Role.APP, self.tenant)
         try:
             vector = vector_of(near) if near is not None else None
-            return await Lookup(IndexReader(snapshot, self.tenant), RECIPE).candidates(
+            return await Lookup(IndexReader(snapshot, self.tenant, EVERYTHING), RECIPE).candidates(
                 text, vector, Filters(**filters), depth=depth
             )
         finally:
@@ -67,7 +68,7 @@ class Shelf:
     async def texts(self, candidates: Candidates, ordinals: Sequence[int]) -> list[str]:
         snapshot = self.database.snapshot(Role.APP, self.tenant)
         try:
-            lookup = Lookup(IndexReader(snapshot, self.tenant), RECIPE)
+            lookup = Lookup(IndexReader(snapshot, self.tenant, EVERYTHING), RECIPE)
             found = await lookup.passages(candidates.build, ordinals)
             return [found[ordinal].text for ordinal in ordinals]
         finally:

@@ -3,6 +3,7 @@ import asyncio
 import numpy as np
 import pytest
 
+from carrel.core.access import EVERYTHING
 from carrel.core.clock import now
 from carrel.index import bm25, terms
 from carrel.index.errors import ModelChanged
@@ -212,7 +213,7 @@ class TestIsolation:
         await foreign_shelf.put("x")
         snapshot = shelf.database.snapshot(Role.APP, foreign_shelf.tenant)
 
-        found = await Lookup(IndexReader(snapshot, shelf.tenant), RECIPE).passages(1, [0])
+        found = await Lookup(IndexReader(snapshot, shelf.tenant, EVERYTHING), RECIPE).passages(1, [0])
         await snapshot.abandon()
 
         assert found == {}  # row-level security, although the statement asks for the other tenant
@@ -230,7 +231,7 @@ class TestIsolation:
 async def test_a_snapshot_shows_one_moment_while_a_document_is_replaced(shelf):
     document = await shelf.put("old one", "old two")
     snapshot = shelf.database.snapshot(Role.APP, shelf.tenant)
-    lookup = Lookup(IndexReader(snapshot, shelf.tenant), RECIPE)
+    lookup = Lookup(IndexReader(snapshot, shelf.tenant, EVERYTHING), RECIPE)
     found = await lookup.candidates("old", None, Filters(), depth=10)
 
     await shelf.put("new", document=document, version=2)

@@ -1,4 +1,4 @@
-"""The operations over groups of people."""
+"""The operations over groups and collections, which say who sees which document."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -41,6 +41,21 @@ def foreign_membership(method: str) -> Callable[[Resident], Sequence[Call]]:
     return lambda them: [Call(method, f"/api/organization/groups/{them.group}/members/{them.member.id}", 404)]
 
 
+async def own_new_collection(us: Resident) -> Call:
+    return Call("POST", "/api/collections", 201, {"json": {"name": uuid4().hex}})
+
+
+def of_a_collection(method: str, status: int = 200, **options: Any) -> Row:
+    async def own(us: Resident) -> Call:
+        collection = await made(us.organisation, "/api/collections", name=uuid4().hex)
+        return Call(method, f"/api/collections/{collection}", status, options)
+
+    def foreign(them: Resident) -> Sequence[Call]:
+        return [Call(method, f"/api/collections/{one}", 404, options) for one in (them.collection, f"0-{them.word}")]
+
+    return Row(own, foreign)
+
+
 ACCESS: dict[str, Row] = {
     "create_group": Row(own_new_group),
     "get_group": of_a_group("GET"),
@@ -51,4 +66,8 @@ ACCESS: dict[str, Row] = {
     ),
     "add_group_member": Row(own_joining, foreign_membership("PUT")),
     "remove_group_member": Row(own_leaving, foreign_membership("DELETE")),
+    "create_collection": Row(own_new_collection),
+    "get_collection": of_a_collection("GET"),
+    "change_collection": of_a_collection("PATCH", json={"description": "Changed."}),
+    "delete_collection": of_a_collection("DELETE", 204),
 }

@@ -31,6 +31,7 @@ LISTS = (
     "/api/organization/invitations",
     "/api/admin/audit",
     "/api/organization/groups",
+    "/api/collections",
 )
 
 
@@ -66,6 +67,7 @@ class Resident:
     member: Person
     invitation: str
     group: str
+    collection: str
     cursors: dict[str, str]
 
     @property
@@ -123,6 +125,9 @@ async def settled(home: Home, side: str) -> Resident:
     await invited(organisation, "viewer", f"another@{word}.test")
     group, _ = [await made(organisation, "/api/organization/groups", name=f"{n} {word}") for n in range(2)]
     await organisation.call("PUT", f"/api/organization/groups/{group}/members/{member.id}")
+    collection, _ = [await made(organisation, "/api/collections", name=f"{n} {word}") for n in range(2)]
+    moved = await organisation.call("PATCH", f"/api/documents/{failed['id']}", json={"collection": collection})
+    assert moved.status_code == 200, moved.text
     chunks = f"/api/documents/{first['id']}/chunks"
     cursors = {path: (await organisation.get(path, limit=1))["next_cursor"] for path in (*LISTS, chunks)}
     assert all(cursors.values())
@@ -142,6 +147,7 @@ async def settled(home: Home, side: str) -> Resident:
         member=member,
         invitation=open_one["id"],
         group=group,
+        collection=collection,
         cursors=cursors,
     )
 

@@ -264,7 +264,9 @@ TABLE |= {
 TABLE |= AUDIT | KEYS
 TABLE |= OPERATED
 TABLE |= ACCESS | {
+    "change_document": of_a_document("PATCH", json={"metadata": {}}),
     "list_groups": listing("/api/organization/groups"),
+    "list_collections": listing("/api/collections"),
 }
 # Made without a caller and without a database; each shows the same to everybody.
 PAGES = {"/openapi.json"}

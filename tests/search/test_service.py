@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from carrel.core.access import EVERYTHING
 from carrel.core.clock import now
 from carrel.core.ids import DocumentId, TenantId, uuid7
 from carrel.entry.wiring import Tools
@@ -317,14 +318,16 @@ class Forgetful:
         await self.second.abandon()
 
     async def candidates(self, text: Any, vector: Any, filters: Filters, *, depth: int) -> Candidates:
-        return await Lookup.of(self.first, self.tenant, self.recipe).candidates(text, vector, filters, depth=depth)
+        return await Lookup.of(self.first, self.tenant, self.recipe, EVERYTHING).candidates(
+            text, vector, filters, depth=depth
+        )
 
     async def passages(self, build: int, ordinals: Any) -> Any:
         await self.meanwhile()
-        return await Lookup.of(self.second, self.tenant, self.recipe).passages(build, ordinals)
+        return await Lookup.of(self.second, self.tenant, self.recipe, EVERYTHING).passages(build, ordinals)
 
     async def owners(self, build: int, ordinals: Any) -> Any:
-        return await Lookup.of(self.first, self.tenant, self.recipe).owners(build, ordinals)
+        return await Lookup.of(self.first, self.tenant, self.recipe, EVERYTHING).owners(build, ordinals)
 
 
 @pytest.mark.parametrize("group_by", [None, "document"])

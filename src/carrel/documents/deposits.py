@@ -8,6 +8,7 @@ from typing import Protocol, Self
 import anyio
 import structlog
 
+from carrel.core.access import EVERYTHING
 from carrel.core.errors import Problem
 from carrel.core.ids import DocumentId, TenantId
 from carrel.documents.service import Documents, Stored
@@ -66,7 +67,7 @@ class Deposits:
 
     async def _is_committed(self, document_id: DocumentId) -> bool:
         async with self.database.transaction(Role.APP, self.tenant) as db:
-            return await Documents(db, self.tenant).holds(document_id)
+            return await Documents(db, self.tenant, EVERYTHING).holds(document_id)
 
 
 async def _logged(work: Callable[[str, DocumentId], Awaitable[None]], key: str, document_id: DocumentId) -> None:

@@ -22,6 +22,8 @@ from carrel.infra.web.errors import BadRequest, UnsupportedMediaType
 FIELDS_BYTES = 128 * 1024
 """All fields of a form together: the largest of everything that is allowed, written generously."""
 JSON_FIELDS = 50
+LISTED = frozenset({"tags", "readers"})
+"""Fields of a form that may be repeated, or hold several values with commas between them."""
 ASIDE_BYTES = 256 * 1024
 """A JSON body above this size is read in a thread, so that other requests go on meanwhile."""
 PIECE = 2**20
@@ -167,10 +169,12 @@ def _described(fields: dict[str, list[str]]) -> Description:
     """The fields of a form, where an empty one is as good as none."""
     told: dict[str, Any] = {name: values[-1] for name, values in fields.items() if values[-1].strip()}
     for name, values in fields.items():
-        if name != "tags" and len(values) > 1:
+        if name not in LISTED and len(values) > 1:
             _refuse(name, "too_many", "Field given more than once")
-    if "tags" in fields:
-        told["tags"] = [tag for value in fields["tags"] for tag in value.split(",") if tag.strip()]
+    for name in LISTED & fields.keys():
+        told[name] = [one.strip() for value in fields[name] for one in value.split(",") if one.strip()]
+    if not "".join(fields.get("readers", [])).strip():
+        told.pop("readers", None)
     if "metadata" in told:
         told["metadata"] = _metadata(told["metadata"])
     return _validated(Description, told)
@@ -198,6 +202,8 @@ def _draft(given: Description, filename: str | None, mime_type: str | None, *, o
         source_url=given.source_url,
         filename=filename,
         mime_type=mime_type,
+        collection=given.collection,
+        readers=given.readers,
     )
 
 

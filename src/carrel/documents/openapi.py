@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from carrel.documents.schemas import METADATA_BYTES, TAGS, Document, NewDocument
+from carrel.documents.schemas import METADATA_BYTES, READERS, TAGS, Document, NewDocument
 
 FORM = {
     "type": "object",
@@ -19,6 +19,13 @@ FORM = {
         },
         "metadata": {"type": "string", "maxLength": METADATA_BYTES, "description": "A JSON object."},
         "source_url": {"type": "string", "maxLength": 2048},
+        "collection": {"type": "string", "maxLength": 100, "description": "The `id` or `slug` of a collection."},
+        "readers": {
+            "type": "array",
+            "items": {"type": "string", "maxLength": 60},
+            "maxItems": READERS,
+            "description": "Who may see it, as `user:<id>` or `group:<id>`; repeat the field, or separate by commas.",
+        },
     },
 }
 

@@ -4,11 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
+from carrel.core.access import Access
 from carrel.core.clock import now
 from carrel.core.ids import DocumentId, JobId, TenantId
+from carrel.documents.repository_reach import Reach
 from carrel.documents.schemas import DocumentRow, Draft, Source, Wanted
 from carrel.infra.db import Executor
 
@@ -25,10 +28,11 @@ HOLD = """
 ADD = f"""
     INSERT INTO documents (
         tenant_id, id, external_id, title, title_given, filename, mime_type, size_bytes, sha256, status, version, tags,
-        metadata, source_url, created_at, updated_at
+        metadata, source_url, collection_id, readers, created_at, updated_at
     ) VALUES (
         %(tenant)s, %(id)s, %(external_id)s, %(title)s, %(title_given)s, %(filename)s, %(mime_type)s, %(size_bytes)s,
-        %(sha256)s, 'queued', 1, %(tags)s, %(metadata)s, %(source_url)s, %(now)s, %(now)s
+        %(sha256)s, 'queued', 1, %(tags)s, %(metadata)s, %(source_url)s, %(collection)s, %(readers)s,
+        %(now)s, %(now)s
     )
     ON CONFLICT (tenant_id, external_id) DO NOTHING
     RETURNING {COLUMNS}
@@ -54,18 +58,36 @@ FILTER = """
     AND (%(tags)s::text[] IS NULL OR tags @> %(tags)s)
     AND (%(external_id)s::text IS NULL OR external_id = %(external_id)s)
     AND (%(doc_type)s::text IS NULL OR doc_type = %(doc_type)s)
+    AND (%(collection)s::text IS NULL OR collection_id = (
+        SELECT id FROM collections
+        WHERE tenant_id = %(tenant)s AND (slug = %(collection)s OR id::text = lower(%(collection)s))
+    ))
+    {reached}
 """
 
 PAGE = f"""
     SELECT {COLUMNS} FROM documents
-    WHERE {FILTER} AND (%(at)s::timestamptz IS NULL OR (created_at, id) < (%(at)s, %(last)s::uuid))
+    WHERE {FILTER}
+        AND (%(at)s::timestamptz IS NULL OR (created_at, id) < (%(at)s, %(last)s::uuid))
     ORDER BY created_at DESC, id DESC
     LIMIT %(limit)s OFFSET %(offset)s
 """
 
 COUNT = f"SELECT count(*) FROM documents WHERE {FILTER}"
 
-COUNT_BY_STATUS = "SELECT status, count(*) AS documents FROM documents WHERE tenant_id = %(tenant)s GROUP BY status"
+COUNT_BY_STATUS = """
+    SELECT status, count(*) AS documents FROM documents WHERE tenant_id = %(tenant)s {reached} GROUP BY status
+"""
+
+SIZE = "SELECT coalesce(sum(size_bytes), 0) FROM documents WHERE tenant_id = %(tenant)s"
+
+CHANGE = f"""
+    UPDATE documents
+    SET tags = %(tags)s, metadata = %(metadata)s, collection_id = %(collection)s, readers = %(readers)s,
+        updated_at = %(now)s
+    WHERE tenant_id = %(tenant)s AND id = %(id)s
+    RETURNING {COLUMNS}
+"""
 
 TEXT = """
     SELECT text FROM document_texts
@@ -137,16 +159,23 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The documents of one tenant."""
+    """The documents of one tenant that somebody reaches; the others are not there for whoever looks by this."""
 
     db: Executor
     tenant: TenantId
+    access: Access
+
+    @property
+    def _reach(self) -> Reach:
+        return Reach(self.access)
 
     async def hold(self, document_id: DocumentId) -> None:
         """Wait for every other transaction that holds this document, and hold it until this one ends."""
         await self.db.value(HOLD, tenant=self.tenant, id=document_id)
 
-    async def add(self, document_id: DocumentId, draft: Draft, content: Content) -> DocumentRow | None:
+    async def add(
+        self, document_id: DocumentId, draft: Draft, content: Content, *, collection: UUID | None = None
+    ) -> DocumentRow | None:
         """The new row and its first version, or None when the external id is taken."""
         row = await self.db.one_or_none(
             DocumentRow,
@@ -162,6 +191,8 @@ class Rows:
             tags=list(draft.tags),
             metadata=Jsonb(draft.metadata),
             source_url=draft.source_url,
+            collection=collection,
+            readers=None if draft.readers is None else list(draft.readers),
             now=now(),
         )
         if row is not None:
@@ -172,27 +203,52 @@ class Rows:
         await self.db.execute(SET_JOB, **self._of(document_id), job=job)
 
     async def get(self, document_id: DocumentId) -> DocumentRow | None:
-        return await self.db.one_or_none(DocumentRow, GET, **self._of(document_id))
+        return await self.db.one_or_none(DocumentRow, self._reached(GET), **self._of(document_id))
 
     async def locked(self, document_id: DocumentId) -> DocumentRow | None:
         """The row, which nobody else changes until this transaction ends."""
-        return await self.db.one_or_none(DocumentRow, f"{GET} FOR UPDATE", **self._of(document_id))
+        return await self.db.one_or_none(DocumentRow, f"{self._reached(GET)} FOR UPDATE", **self._of(document_id))
+
+    async def change(self, row: DocumentRow) -> DocumentRow:
+        """Write down what a caller may change of a document that is held; the row as it is now."""
+        return await self.db.one(
+            DocumentRow,
+            CHANGE,
+            tenant=self.tenant,
+            id=row.id,
+            tags=row.tags,
+            metadata=Jsonb(row.metadata),
+            collection=row.collection_id,
+            readers=row.readers,
+            now=now(),
+        )
 
     async def by_external_id(self, external_id: str) -> DocumentId | None:
-        found: DocumentId | None = await self.db.value(BY_EXTERNAL_ID, tenant=self.tenant, external_id=external_id)
+        sql, place = self._reached(BY_EXTERNAL_ID), {"tenant": self.tenant, **self._reach.parameters}
+        found: DocumentId | None = await self.db.value(sql, **place, external_id=external_id)
         return found
+
+    async def has_external_id(self, external_id: str) -> bool:
+        """Whether any document has it, out of reach or not: no two may."""
+        return await self.db.value(BY_EXTERNAL_ID, tenant=self.tenant, external_id=external_id) is not None
 
     async def page(self, wanted: Wanted, *, after: Place | None, limit: int, offset: int) -> Sequence[DocumentRow]:
         """Newest first."""
         at, last = after or (None, None)
-        return await self.db.all(DocumentRow, PAGE, **self._among(wanted), at=at, last=last, limit=limit, offset=offset)
+        sql = PAGE.format(reached=self._reach.of_documents())
+        return await self.db.all(DocumentRow, sql, **self._among(wanted), at=at, last=last, limit=limit, offset=offset)
 
     async def count(self, wanted: Wanted) -> int:
-        return int(await self.db.value(COUNT, **self._among(wanted)))
+        return int(await self.db.value(COUNT.format(reached=self._reach.of_documents()), **self._among(wanted)))
 
     async def count_by_status(self) -> dict[str, int]:
-        counts = await self.db.all(StatusCount, COUNT_BY_STATUS, tenant=self.tenant)
+        sql = COUNT_BY_STATUS.format(reached=self._reach.of_documents())
+        counts = await self.db.all(StatusCount, sql, tenant=self.tenant, **self._reach.parameters)
         return {count.status: count.documents for count in counts}
+
+    async def size(self) -> int:
+        """The bytes of all of them."""
+        return int(await self.db.value(self._reached(SIZE), tenant=self.tenant, **self._reach.parameters))
 
     async def text(self, document_id: DocumentId, version: int) -> str | None:
         found: str | None = await self.db.value(TEXT, **self._of(document_id), version=version)
@@ -202,7 +258,7 @@ class Rows:
         return await self.db.value(OBJECT_KEYS, **self._of(document_id)) or []
 
     async def delete(self, document_id: DocumentId) -> None:
-        await self.db.execute(DELETE, **self._of(document_id))
+        await self.db.execute(self._reached(DELETE), **self._of(document_id))
 
     async def start(self, document_id: DocumentId, version: int) -> Source | None:
         return await self.db.one_or_none(Source, START, **self._of(document_id), version=version, now=now())
@@ -219,7 +275,10 @@ class Rows:
         await self.db.execute(FAIL, **self._of(document_id), version=version, code=code, detail=detail, now=now())
 
     def _of(self, document_id: DocumentId) -> dict[str, Any]:
-        return {"tenant": self.tenant, "id": document_id}
+        return {"tenant": self.tenant, "id": document_id, **self._reach.parameters}
+
+    def _reached(self, statement: str) -> str:
+        return f"{statement} {self._reach.of_documents()}"
 
     def _among(self, wanted: Wanted) -> dict[str, Any]:
         return {
@@ -228,4 +287,6 @@ class Rows:
             "tags": wanted.tags,
             "external_id": wanted.external_id,
             "doc_type": wanted.doc_type,
+            "collection": wanted.collection,
+            **self._reach.parameters,
         }

@@ -6,9 +6,11 @@ from typing import Annotated
 from fastapi import Depends, Header, Path, Query, Request, Response
 
 from carrel.core.ids import DocumentId
+from carrel.documents.changing import Changes
 from carrel.documents.intake import delivered
 from carrel.documents.openapi import ADDED, TWO_BODIES
 from carrel.documents.schemas import ENDED, Document, DocumentRow, DocumentText, Status, Wanted
+from carrel.documents.schemas_access import DocumentChange
 from carrel.documents.service import Documents, Holdings, known_form
 from carrel.documents.waiting import Endings
 from carrel.infra.web import Page, Paged, Router, current, provided, requires
@@ -34,8 +36,11 @@ async def _wanted(
     ] = None,
     external_id: Annotated[str | None, Storable] = None,
     doc_type: Annotated[str | None, Storable] = None,
+    collection: Annotated[
+        str | None, Query(pattern=r"^[^\x00]*$", max_length=100, description="A collection's `id` or `slug`.")
+    ] = None,
 ) -> Wanted:
-    return Wanted(status, tag, external_id, doc_type)
+    return Wanted(status, tag, external_id, doc_type, collection)
 
 
 async def _guarded(holdings: Annotated[Holdings, provided(Holdings)]) -> AsyncIterator[Holdings]:
@@ -47,6 +52,7 @@ Id = Annotated[DocumentId, Depends(_document_id)]
 Filters = Annotated[Wanted, Depends(_wanted)]
 Reads = Annotated[Documents, provided(Documents)]
 Removes = Annotated[Holdings, provided(Holdings)]
+Amends = Annotated[Changes, provided(Changes)]
 # Ends with the route, after its commit and before the answer: a failed commit must be seen here, a lost answer not.
 Adds = Annotated[Holdings, Depends(_guarded, scope="function")]
 Wait = Annotated[
@@ -92,6 +98,14 @@ async def get_document_text(document_id: Id, documents: Reads) -> DocumentText:
     return await documents.text(document_id)
 
 
+@router.patch("/{document_id}", operation_id="change_document", dependencies=[requires("write")])
+async def change_document(
+    document_id: Id, wanted: DocumentChange, response: Response, changes: Amends, if_match: IfMatch = None
+) -> Document:
+    """Change what is said about a document: tags, metadata, collection, readers. Searches follow at once."""
+    return _tagged(response, await changes.change(document_id, wanted, if_match=if_match))
+
+
 @router.delete("/{document_id}", operation_id="delete_document", status_code=204, dependencies=[requires("write")])
 async def delete_document(document_id: Id, holdings: Removes, if_match: IfMatch = None) -> None:
     """Delete a document with its text, its chunks and its bytes. It is found no more from this answer on."""
@@ -105,7 +119,7 @@ def _accepted(request: Request, response: Response, row: DocumentRow, wait: floa
         scope = current(request)
 
         async def ended() -> tuple[int, Document]:
-            last = await Endings(scope.database, scope.tenant).of(row, wait)
+            last = await Endings(scope.database, scope.tenant, scope.caller.access).of(row, wait)
             return 200 if last.status in ENDED else 202, Document.of(last)
 
         scope.after_commit = ended

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal, NoReturn, NotRequired, Self, TypedDict
+from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
@@ -16,6 +17,7 @@ Status = Literal["queued", "processing", "indexed", "failed"]
 ENDED: frozenset[str] = frozenset({"indexed", "failed"})
 
 TAGS = 50
+READERS = 100
 METADATA_BYTES = 16 * 1024
 METADATA_DEPTH = 20
 SENT_NAME = 5000
@@ -31,6 +33,16 @@ def _storable(text: str) -> str:
     if "\0" in text:
         _refuse("nul_character", "must not contain the character U+0000")
     return text
+
+
+def _known_reader(given: str) -> str:
+    kind, _, named = given.partition(":")
+    if kind not in {"user", "group"}:
+        _refuse("reader", "must begin with user: or group:")
+    try:
+        return f"{kind}:{UUID(named)}"
+    except ValueError:
+        _refuse("reader", f"must have the id of a {kind} after the colon")
 
 
 def _distinct(tags: list[str]) -> list[str]:
@@ -86,6 +98,15 @@ ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=512), Sto
 Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), Storable]
 Tags = Annotated[list[Tag], Field(max_length=TAGS), AfterValidator(_distinct)]
 Metadata = Annotated[dict[str, Any], AfterValidator(_small)]
+Reader = Annotated[str, Field(max_length=60, examples=["group:019ab3f2-6c1e-7d2a-9b1f-0242ac120002"])]
+Unique = Annotated[
+    list[Annotated[Reader, AfterValidator(_known_reader)]],
+    Field(min_length=1, max_length=READERS),
+    AfterValidator(_distinct),
+]
+"""Readers, each once."""
+Reference = Annotated[str, StringConstraints(min_length=1, max_length=100), Storable]
+"""A collection's id or slug."""
 Url = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2048), Storable, AfterValidator(_link)]
 
 
@@ -99,6 +120,10 @@ class Description(BaseModel):
     tags: Tags = Field(default_factory=list)
     metadata: Metadata = Field(default_factory=dict, description="Any JSON object; kept and given back as it is.")
     source_url: Url | None = Field(None, description="Where the document came from. It is never fetched.")
+    collection: Reference | None = Field(None, description="The `id` or `slug` of the collection that it lies in.")
+    readers: Unique | None = Field(
+        None, description="Who may see it, each as `user:<id>` or `group:<id>`; else everybody here."
+    )
 
 
 class NewDocument(Description):
@@ -127,6 +152,9 @@ class Draft:
     source_url: str | None
     filename: str | None
     mime_type: str | None
+    collection: str | None = None
+    """The id or slug of one."""
+    readers: Sequence[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +180,8 @@ class DocumentRow:
     metadata: dict[str, Any]
     source_url: str | None
     job_id: JobId | None
+    collection_id: UUID | None
+    readers: list[str] | None
     created_at: datetime
     updated_at: datetime
     indexed_at: datetime | None
@@ -199,6 +229,8 @@ class Wanted:
     tags: list[str] | None = None
     external_id: str | None = None
     doc_type: str | None = None
+    collection: str | None = None
+    """The id or slug of one."""
 
 
 class Failure(BaseModel):
@@ -228,6 +260,8 @@ class Document(BaseModel):
     metadata: dict[str, Any]
     source_url: str | None
     job_id: JobId | None
+    collection_id: UUID | None
+    readers: list[str] | None
     created_at: datetime
     updated_at: datetime
     indexed_at: datetime | None

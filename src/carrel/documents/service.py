@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Protocol, Unpack
 from uuid import UUID
 
+from carrel.core.access import Access
 from carrel.core.ids import DocumentId, JobId, TenantId, uuid7
 from carrel.core.text import canonical
 from carrel.documents.errors import (
@@ -19,11 +20,15 @@ from carrel.documents.errors import (
 )
 from carrel.documents.events import DocumentAccepted, DocumentDeleted
 from carrel.documents.naming import found_title
+from carrel.documents.placing import Places
 from carrel.documents.repository import Content, Place, Rows
+from carrel.documents.repository_reach import Reach, sight_of_jobs
 from carrel.documents.schemas import DocumentRow, DocumentText, Draft, Reading, Source, Wanted
 from carrel.infra.db import Executor
 from carrel.infra.web import Page, Paging
 from carrel.jobs.errors import JobFinished, JobNotFound
+
+__all__ = ["Delivery", "Documents", "Holdings", "Reach", "Stored", "known_form", "sight_of_jobs"]
 
 FIRST_VERSION = 1
 DETAIL_LENGTH = 2000
@@ -82,14 +87,18 @@ class Delivery(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Documents:
-    """What is stored, and the states a document goes through. Bound to one tenant and one transaction."""
+    """What is stored, and the states a document goes through. Bound to one tenant, one transaction, and one reach.
+
+    A document out of reach is not there: it is in no list and no number, and answered for as one that never was.
+    """
 
     db: Executor
     tenant: TenantId
+    access: Access
 
     @property
     def _rows(self) -> Rows:
-        return Rows(self.db, self.tenant)
+        return Rows(self.db, self.tenant, self.access)
 
     async def get(self, document_id: DocumentId) -> DocumentRow:
         """Raises `DocumentNotFound`, also for documents of others: nobody learns that they exist."""
@@ -105,6 +114,10 @@ class Documents:
         """How many documents there are in each state; states without any are left out."""
         return await self._rows.count_by_status()
 
+    async def size(self) -> int:
+        """The bytes of all documents together."""
+        return await self._rows.size()
+
     async def text(self, document_id: DocumentId) -> DocumentText:
         """The text of the version that can be searched. Raises `DocumentNotFound` or `DocumentNotIndexed`."""
         row = await self.get(document_id)
@@ -112,6 +125,14 @@ class Documents:
         if text is None:
             raise _not_indexed(row)
         return DocumentText(document_id=document_id, version=row.version, text=text, length=len(text))
+
+    async def held(self, document_id: DocumentId) -> DocumentRow:
+        """The document, which nobody else changes before the transaction ends. Raises `DocumentNotFound`."""
+        return _found(document_id, await self._rows.locked(document_id))
+
+    async def change(self, row: DocumentRow) -> DocumentRow:
+        """Write tags, metadata, collection and readers of a document that is held; the document as it is now."""
+        return await self._rows.change(row)
 
     async def holds(self, document_id: DocumentId) -> bool:
         """Whether the document exists, after everybody who was just adding it has finished or failed."""
@@ -143,7 +164,10 @@ class Documents:
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """Take documents in and give them up: row, bytes, job and quota together, or nothing of them."""
+    """Take documents in and give them up: row, bytes, job and quota together, or nothing of them.
+
+    Somebody takes in only what they will see, and gives up only what they see.
+    """
 
     db: Executor
     tenant: TenantId
@@ -151,24 +175,27 @@ class Holdings:
     queue: Queue
     usage: Usage
     shelf: Shelf
+    places: Places
 
     @property
     def _rows(self) -> Rows:
-        return Rows(self.db, self.tenant)
+        return Rows(self.db, self.tenant, self.places.access)
 
     async def add(self, delivery: Delivery) -> DocumentRow:
         """Store a content and write its row and its job.
 
         The bytes are durable before the transaction opens. Raises `EmptyDocument`, `ExternalIdExists`, what the
-        store and the quota refuse with, and what the delivery raises. To be called within `async with store`, which
-        the caller ends after the commit.
+        store, the quota and `Places` refuse with, and what the delivery raises. To be called within
+        `async with store`, which the caller ends after the commit.
         """
         document_id = DocumentId(uuid7())
         key = f"{self.tenant}/{document_id}/{FIRST_VERSION}"
         stored = await self.store.put(document_id, key, delivery.content())
         if not stored.size:
             raise EmptyDocument("The file has no bytes.", hint="Check that the right file was sent.")
-        row = await self._record(document_id, await delivery.draft(), Content(key, stored.size, stored.sha256))
+        draft = await delivery.draft()
+        await self.places.require_known(draft.readers)
+        row = await self._record(document_id, draft, Content(key, stored.size, stored.sha256))
         self.store.settle()
         return row
 
@@ -178,11 +205,7 @@ class Holdings:
         Raises `DocumentNotFound`, and `VersionConflict` when `if_match` is given and names another state.
         """
         row = _found(document_id, await self._rows.locked(document_id))
-        if if_match is not None and not _matches(row.etag, if_match):
-            raise VersionConflict(
-                "The document has changed since this ETag was read.",
-                hint="Read it again, look at what changed, and repeat the request with the new ETag.",
-            )
+        require_match(row.etag, if_match)
         object_keys = await self._rows.object_keys(document_id)
         await self.shelf.remove(document_id)
         await self._rows.delete(document_id)
@@ -194,24 +217,31 @@ class Holdings:
         await self.queue.publish(DocumentDeleted(document_id, object_keys))
 
     async def _record(self, document_id: DocumentId, draft: Draft, content: Content) -> DocumentRow:
+        collection = await self.places.settle(document_id, draft)
         await self._rows.hold(document_id)
-        await self._insert(document_id, draft, content)
+        await self._insert(document_id, draft, content, collection)
         await self.usage.take_document(content.size_bytes)
         jobs = await self.queue.publish(DocumentAccepted(document_id, FIRST_VERSION))
         if jobs:
             await self._rows.set_job(document_id, jobs[0])
         return _found(document_id, await self._rows.get(document_id))
 
-    async def _insert(self, document_id: DocumentId, draft: Draft, content: Content) -> None:
+    async def _insert(self, document_id: DocumentId, draft: Draft, content: Content, collection: UUID | None) -> None:
         # Again when the document in the way was deleted before it could be named: then the name is free.
-        while await self._rows.add(document_id, draft, content) is None:
-            existing = await self._rows.by_external_id(draft.external_id or "")
-            if existing is not None:
-                raise ExternalIdExists(
-                    f"The document {existing} has this external id already.",
-                    hint="Delete that document first, or choose another external id.",
-                    document_id=str(existing),
-                )
+        while await self._rows.add(document_id, draft, content, collection=collection) is None:
+            await self._refuse_if_taken(draft.external_id or "")
+
+    async def _refuse_if_taken(self, external_id: str) -> None:
+        existing = await self._rows.by_external_id(external_id)
+        if existing is not None:
+            raise ExternalIdExists(
+                f"The document {existing} has this external id already.",
+                hint="Delete that document first, or choose another external id.",
+                document_id=str(existing),
+            )
+        # That one is out of reach cannot be hidden, because no two share an external id; nothing more is told.
+        if await self._rows.has_external_id(external_id):
+            raise ExternalIdExists("This external id is taken.", hint="Choose another external id.")
 
 
 def known_form(document_id: str) -> DocumentId:
@@ -249,6 +279,15 @@ def _place(paging: Paging) -> Place | None:
         return None
     created_at, document_id = paging.after
     return datetime.fromisoformat(created_at), DocumentId(UUID(document_id))
+
+
+def require_match(etag: str, if_match: str | None) -> None:
+    """Raises `VersionConflict` when `if_match` is given and names another state."""
+    if if_match is not None and not _matches(etag, if_match):
+        raise VersionConflict(
+            "It has changed since this ETag was read.",
+            hint="Read it again, look at what changed, and repeat the request with the new ETag.",
+        )
 
 
 def _matches(etag: str, if_match: str) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from carrel.core.access import Access
 from carrel.core.ids import DocumentId, TenantId
 from carrel.documents.errors import DocumentNotFound
 from carrel.documents.schemas import ENDED, DocumentRow
@@ -26,12 +27,13 @@ class Endings:
 
     database: Database
     tenant: TenantId
+    access: Access
 
     async def of(self, row: DocumentRow, seconds: float) -> DocumentRow:
         """The document once it is `indexed` or `failed`, or as it is after `seconds`.
 
-        The document is accepted already, so one that was deleted meanwhile, or that the database cannot show now,
-        is answered as it was seen last.
+        The document is accepted already, so one that was deleted or hidden meanwhile, or that the database cannot
+        show now, is answered as it was seen last.
         """
         end, pause = time.monotonic() + seconds, FIRST_PAUSE
         try:
@@ -47,4 +49,4 @@ class Endings:
 
     async def _look(self, document_id: DocumentId) -> DocumentRow:
         async with self.database.transaction(Role.APP, self.tenant) as db:
-            return await Documents(db, self.tenant).get(document_id)
+            return await Documents(db, self.tenant, self.access).get(document_id)

@@ -25,6 +25,7 @@ from carrel.auth.desk import Desk
 from carrel.auth.keyring import ring_of
 from carrel.auth.usage import KeyUsage
 from carrel.documents import router as documents
+from carrel.documents import router_collections as collections
 from carrel.entry.house import House, LazyModel, opened
 from carrel.entry.protocol import Protocol
 from carrel.entry.running import run
@@ -45,7 +46,7 @@ from carrel.tenants.stock import SearchStock
 
 ROUTERS = [ops.router, documents.router, index.router, search.router, jobs.router, jobs.administration, auth.router]
 ROUTERS += [users.router, users.published, members.router, tenants.router]
-ROUTERS += [audit.router, tokens.router, groups.router]
+ROUTERS += [audit.router, tokens.router, groups.router, collections.router]
 OPERATORS = [admin.router]
 ROUTERS += OPERATORS
 CURSOR_KEY = "cursors"

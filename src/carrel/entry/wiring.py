@@ -19,16 +19,17 @@ from carrel.auth.members import AfterCommit, Invitations, Members
 from carrel.auth.service import Keys
 from carrel.auth.signing import Ring
 from carrel.auth.tenant_tokens import TenantTokens
+from carrel.core.access import EVERYTHING
 from carrel.core.clock import now
 from carrel.core.ids import JobId, TenantId
-from carrel.documents.deposits import Deposits
 from carrel.documents.events import DocumentAccepted, DocumentDeleted
-from carrel.documents.service import Documents, Holdings
+from carrel.documents.service import Documents
 from carrel.documents.tasks import discard
 from carrel.entry.house import House, LazyModel
+from carrel.entry.reached import Reached
 from carrel.index.analysis import ANALYSER
 from carrel.index.schemas import Recipe
-from carrel.index.service import Chunks, Index, Lookup, numbers
+from carrel.index.service import Index, Lookup, numbers
 from carrel.infra.blobs import Blobs
 from carrel.infra.db import Role, Transaction
 from carrel.infra.models import AsyncEmbedder, Tokenizer
@@ -38,8 +39,7 @@ from carrel.ingestion.chunking import Splitter
 from carrel.ingestion.sandbox import Sandbox
 from carrel.ingestion.service import Ingestion
 from carrel.ingestion.tasks import ingest
-from carrel.jobs.following import Followers, Stream
-from carrel.jobs.schemas import ALL
+from carrel.jobs.following import Followers
 from carrel.jobs.service import Job, Queue, Registry
 from carrel.ops.service import Health, Overview
 from carrel.search.service import Search
@@ -64,12 +64,12 @@ def registry(max_attempts: int) -> Registry:
 
 @dataclass(frozen=True, slots=True)
 class Rooms:
-    """The rooms a document passes through, for one transaction and tenant."""
+    """The rooms a document passes through, for one transaction and tenant. Whoever works there sees all documents."""
 
     tasks: Registry
 
     def documents(self, db: Transaction, tenant: TenantId) -> Documents:
-        return Documents(db, tenant)
+        return Documents(db, tenant, EVERYTHING)
 
     def queue(self, db: Transaction, tenant: TenantId) -> Queue:
         return Queue(db, tenant, self.tasks)
@@ -97,27 +97,29 @@ class Tools:
 def for_requests(house: House, encoder: AsyncEmbedder, desk: Desk, searches: SearchStock) -> Mapping[type, Provider]:
     """What an endpoint can ask for with `provided(...)`."""
     rooms, tools = Rooms(registry(house.settings.jobs.max_attempts)), Tools(encoder)
-    followers = Followers()
+    reached = Reached(house, rooms, tools, Followers())
     health = Health(
         needed={"database": house.database_check, "disk": house.disk_check},
         wanted={"cache": house.cache_check, "vector_index": house.reads_check},
     )
 
-    def holdings(scope: Scope) -> Holdings:
-        db, tenant = scope.db, scope.tenant
-        deposits = Deposits(house.blobs, house.database, tenant, house.settings.objects.upload_max_bytes)
-        return Holdings(db, tenant, deposits, rooms.queue(db, tenant), Usage(db, tenant), tools.index(db, tenant))
-
     def overview(scope: Scope) -> Overview:
-        db, tenant = scope.db, scope.tenant
+        db, tenant, access = scope.db, scope.tenant, scope.caller.access
 
         async def jobs() -> Mapping[str, int]:
-            return asdict(await rooms.queue(db, tenant).counts())
+            return asdict(await reached.queue(scope).counts())
+
+        async def storage() -> int:
+            return (
+                await reached.documents(scope).size()
+                if access.is_limited
+                else (await Usage(db, tenant).current()).storage_bytes
+            )
 
         return Overview(
-            documents=rooms.documents(db, tenant),
-            usage=Usage(db, tenant),
-            index=lambda: numbers(db, tenant),
+            documents=reached.documents(scope),
+            storage=storage,
+            index=lambda: numbers(db, tenant, access),
             jobs=jobs,
             redis=house.cache_check,
         )
@@ -129,13 +131,11 @@ def for_requests(house: House, encoder: AsyncEmbedder, desk: Desk, searches: Sea
         **for_people(desk),
         **for_auditors(),
         **for_organizations(rooms, searches),
-        Queue: lambda scope: rooms.queue(scope.db, scope.tenant),
-        Stream: lambda scope: Stream(scope.database, scope.tenant, rooms.tasks, ALL, followers),
-        Documents: lambda scope: rooms.documents(scope.db, scope.tenant),
-        Holdings: holdings,
-        Chunks: lambda scope: Chunks.of(scope.db, scope.tenant),
+        **reached.providers(),
         Search: lambda scope: Search(
-            Lookup.of(scope.snapshot, scope.tenant, tools.recipe), encoder, Allowance(searches, scope.tenant)
+            Lookup.of(scope.snapshot, scope.tenant, tools.recipe, scope.caller.access),
+            encoder,
+            Allowance(searches, scope.tenant),
         ),
     }
 

@@ -1,7 +1,7 @@
 """All SQL over the index. Writers hold the row lock of `index_statistics`; readers need one snapshot."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -9,8 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from psycopg.types.json import Jsonb
 
+from carrel.core.access import Access
 from carrel.core.clock import now
 from carrel.core.ids import DocumentId, TenantId, uuid7
+from carrel.documents.service import Reach
+from carrel.index.repository_labels import NUMBERS, RESTRICTED, Counted
 from carrel.index.schemas import Entry, Filters, NewChunk, Passage, Recipe
 from carrel.index.terms import Rows, unpack
 from carrel.infra.db import Statement, Transaction
@@ -64,9 +67,10 @@ DROP_VECTORS = """
 
 ADD_ENTRY = """
     INSERT INTO index_documents (tenant_id, build, document_id, version, first_ordinal, chunk_count, total_length,
-        external_id, title, filename, doc_type, language, status, tags, size_bytes, created_at)
+        external_id, title, filename, doc_type, language, status, tags, size_bytes, created_at, collection_id, readers)
     VALUES (%(tenant)s, %(build)s, %(document)s, %(version)s, %(first)s, %(chunks)s, %(length)s, %(external_id)s,
-        %(title)s, %(filename)s, %(doc_type)s, %(language)s, 'indexed', %(tags)s, %(size_bytes)s, %(created_at)s)
+        %(title)s, %(filename)s, %(doc_type)s, %(language)s, 'indexed', %(tags)s, %(size_bytes)s, %(created_at)s,
+        %(collection)s, %(readers)s)
 """
 # Row-level security forbids COPY into a table, so columns travel as arrays: one statement for all rows of a document.
 ADD_CHUNKS = """
@@ -131,6 +135,10 @@ CONDITIONS = {
     "language": "AND language = ANY(%(language)s)",
     "external_id": "AND external_id = ANY(%(external_id)s)",
     "document_id": "AND document_id = ANY(%(document_id)s::uuid[])",
+    "collection": """AND collection_id IN (
+        SELECT id FROM collections WHERE tenant_id = %(tenant)s
+        AND (slug = ANY(%(collection)s) OR id::text = ANY(SELECT lower(unnest(%(collection)s::text[]))))
+    )""",
 }
 
 PASSAGES = """
@@ -138,15 +146,16 @@ PASSAGES = """
         c.language, d.tags, c.text, c.page, c.char_start AS start, c.char_end AS "end", c.heading_path
     FROM chunks c JOIN index_documents d
         ON d.tenant_id = c.tenant_id AND d.build = c.build AND d.document_id = c.document_id
-    WHERE c.tenant_id = %(tenant)s AND c.build = %(build)s AND c.ordinal = ANY(%(ordinals)s)
+    WHERE c.tenant_id = %(tenant)s AND c.build = %(build)s AND c.ordinal = ANY(%(ordinals)s) {reached}
 """
 
 OWNERS = """
     SELECT o.ordinal, d.document_id FROM unnest(%(ordinals)s::int[]) AS o (ordinal) CROSS JOIN LATERAL (
-        SELECT document_id FROM index_documents
+        SELECT * FROM index_documents
         WHERE tenant_id = %(tenant)s AND build = %(build)s AND first_ordinal <= o.ordinal AND chunk_count > 0
         ORDER BY first_ordinal DESC LIMIT 1
     ) d
+    WHERE true {reached}
 """
 
 CHUNKS = """
@@ -176,6 +185,8 @@ class Build:
     chunks: int
     total_length: int
     languages: dict[str, int]
+    restricted: bool = False
+    """Whether anything names its readers; asked for only where that matters to who asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +276,8 @@ class IndexWriter:
             tags=list(entry.tags),
             size_bytes=entry.size_bytes,
             created_at=entry.created_at,
+            collection=entry.collection_id,
+            readers=None if entry.readers is None else list(entry.readers),
         )
         place = {"tenant": tenant, "build": number, "first": first}
         await self.db.execute(
@@ -331,27 +344,34 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class IndexReader:
-    """Questions to one tenant's index. All of them see the same moment when `db` is a snapshot."""
+    """Questions to one tenant's index. All of them see the same moment when `db` is a snapshot.
+
+    What `access` does not reach is not there, and is left out before anything is ranked.
+    """
 
     db: Transaction
     tenant: TenantId
+    access: Access
 
     async def live(self) -> Build | None:
-        [rows] = await self.db.batch([Statement(LIVE, {"tenant": self.tenant})])
-        return Build(*rows[0]) if rows else None
+        wanted = [LIVE] if self.access.readers is None else [LIVE, RESTRICTED]
+        rows, *more = await self.db.batch([Statement(one, {"tenant": self.tenant}) for one in wanted])
+        return replace(Build(*rows[0]), restricted=bool(more and more[0][0][0])) if rows else None
 
     async def legs(self, asked: "Asked") -> "Legs":
         """Everything both legs need, in one round trip."""
-        given = asked.filters.given
-        conditions = " ".join(CONDITIONS[name] for name in sorted(given))
-        parameters: dict[str, Any] = {"tenant": self.tenant, "build": asked.build.build, "depth": asked.depth, **given}
+        given, reach = asked.filters.given, self._reach(asked.build)
+        conditions = " ".join([*(CONDITIONS[name] for name in sorted(given)), reach.of_documents("", "document_id")])
+        narrowing = bool(conditions.strip())
+        parameters: dict[str, Any] = {"tenant": self.tenant, "build": asked.build.build, "depth": asked.depth}
+        parameters |= given | reach.parameters
         wanted: dict[str, Statement] = {}
         if asked.words:
             wanted["forward"] = Statement(FORWARD, parameters)
-            if given:
+            if narrowing:
                 wanted["ranges"] = Statement(RANGES.format(conditions=conditions), parameters)
         if asked.vector is not None:
-            narrowed = NARROWED.format(conditions=conditions) if given else ""
+            narrowed = NARROWED.format(conditions=conditions) if narrowing else ""
             sql = NEAREST.format(dimension=asked.build.dimension, narrowed=narrowed)
             wanted["nearest"] = Statement(sql, parameters | {"vector": HalfVector(asked.vector)})
         found = dict(zip(wanted, await self.db.batch(list(wanted.values())), strict=True))
@@ -373,12 +393,27 @@ class IndexReader:
         return dict(rows)
 
     async def passages(self, build: int, ordinals: Sequence[int]) -> list[Passage]:
-        return await self.db.all(Passage, PASSAGES, tenant=self.tenant, build=build, ordinals=list(ordinals))
+        reach = Reach(self.access)
+        sql = PASSAGES.format(reached=reach.of_documents("d.", "document_id"))
+        place = {"tenant": self.tenant, "build": build, "ordinals": list(ordinals)}
+        return await self.db.all(Passage, sql, **place, **reach.parameters)
 
     async def owners(self, build: int, ordinals: Sequence[int]) -> dict[int, DocumentId]:
-        parameters = {"tenant": self.tenant, "build": build, "ordinals": list(ordinals)}
-        [rows] = await self.db.batch([Statement(OWNERS, parameters)])
+        reach = Reach(self.access)
+        sql = OWNERS.format(reached=reach.of_documents("d.", "document_id"))
+        parameters = {"tenant": self.tenant, "build": build, "ordinals": list(ordinals), **reach.parameters}
+        [rows] = await self.db.batch([Statement(sql, parameters)])
         return dict(rows)
+
+    async def count(self, build: int) -> Counted:
+        """How much of a build is in reach."""
+        reach = Reach(self.access)
+        sql = f"{NUMBERS} {reach.of_documents('', 'document_id')}"
+        return await self.db.one(Counted, sql, tenant=self.tenant, build=build, **reach.parameters)
+
+    def _reach(self, build: Build) -> Reach:
+        """Where nothing names its readers, nobody is held back by them, and the statements need not ask."""
+        return Reach(self.access if build.restricted else replace(self.access, readers=None))
 
 
 @dataclass(frozen=True, slots=True)

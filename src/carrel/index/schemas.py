@@ -47,6 +47,8 @@ class Entry:
     tags: Sequence[str]
     size_bytes: int
     created_at: datetime
+    collection_id: UUID | None = None
+    readers: Sequence[str] | None = None
 
 
 ChunkWords = Forward
@@ -78,6 +80,8 @@ class Filters(BaseModel):
     language: Words | None = None
     external_id: Words | None = None
     document_id: Annotated[list[UUID], BeforeValidator(_listed), Field(max_length=100)] | None = None
+    collection: Words | None = None
+    """Collections, by id or slug."""
 
     @property
     def given(self) -> dict[str, Any]:

@@ -1,19 +1,22 @@
 """The lake: what ingestion fills and search asks. Nobody else knows how words and vectors are kept."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Self
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 
+from carrel.core.access import Access
 from carrel.core.ids import DocumentId, TenantId
 from carrel.core.language import UNDETERMINED
 from carrel.documents.service import Documents
 from carrel.index import bm25, terms
 from carrel.index.errors import ModelChanged
 from carrel.index.repository import Asked, Build, Change, IndexReader, IndexWriter, Legs
+from carrel.index.repository_labels import LabelRows
 from carrel.index.schemas import Candidates, ChunkView, ChunkWords, Entry, Filters, NewChunk, Passage, Recipe
 from carrel.infra.db import Transaction
 from carrel.infra.web import Page, Paging
@@ -73,6 +76,24 @@ class Index:
         if change.documents:
             await self.writer.change_statistics(build.build, change, dict(+languages))
 
+    async def label(
+        self, document: UUID, *, tags: Collection[str], collection: UUID | None, readers: Collection[str] | None
+    ) -> None:
+        """Let a document be found by other tags, in another collection, or by others; one not indexed is fine."""
+        await self._labels.label(document, tags=tags, collection=collection, readers=readers)
+
+    async def collect(self, documents: Collection[UUID], collection: UUID) -> None:
+        """Let documents be found in another collection."""
+        await self._labels.collect(documents, collection)
+
+    async def touch(self) -> None:
+        """Begin another generation: what was found before may be different now."""
+        await self._labels.touch()
+
+    @property
+    def _labels(self) -> LabelRows:
+        return LabelRows(self.writer.db, self.writer.tenant)
+
     async def _locked(self) -> Build:
         build = await self.writer.live(lock=True)
         if build is None:
@@ -101,8 +122,8 @@ class Chunks:
     writer: IndexWriter
 
     @classmethod
-    def of(cls, db: Transaction, tenant: TenantId) -> Self:
-        return cls(Documents(db, tenant), IndexWriter(db, tenant))
+    def of(cls, db: Transaction, tenant: TenantId, access: Access) -> Self:
+        return cls(Documents(db, tenant, access), IndexWriter(db, tenant))
 
     async def page(self, document_id: DocumentId, paging: Paging) -> Page[ChunkView]:
         """In reading order; none while the document has not been indexed. Raises `DocumentNotFound`."""
@@ -125,29 +146,34 @@ class Numbers:
     model: str | None
 
 
-async def numbers(db: Transaction, tenant: TenantId) -> Numbers:
-    """What is in the index now."""
+async def numbers(db: Transaction, tenant: TenantId, access: Access) -> Numbers:
+    """What is in the index now, as far as `access` reaches."""
     build = await IndexWriter(db, tenant).live(lock=False)
-    return Numbers(build.documents, build.chunks, build.model) if build else Numbers(0, 0, None)
+    if build is None:
+        return Numbers(0, 0, None)
+    if not access.is_limited:
+        return Numbers(build.documents, build.chunks, build.model)
+    counted = await IndexReader(db, tenant, access).count(build.build)
+    return Numbers(counted.documents, counted.chunks, build.model)
 
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """Ask one tenant's index. Reads only, in one snapshot."""
+    """Ask one tenant's index, as far as somebody reaches. Reads only, in one snapshot."""
 
     reader: IndexReader
     recipe: Recipe
 
     @classmethod
-    def of(cls, snapshot: Transaction, tenant: TenantId, recipe: Recipe) -> Self:
-        return cls(IndexReader(snapshot, tenant), recipe)
+    def of(cls, snapshot: Transaction, tenant: TenantId, recipe: Recipe, access: Access) -> Self:
+        return cls(IndexReader(snapshot, tenant, access), recipe)
 
     async def candidates(
         self, text: str | None, vector: NDArray[np.float32] | None, filters: Filters, *, depth: int
     ) -> Candidates:
         """The first `depth` chunks by words and by vector, with both scores for each of them.
 
-        Without `text` only vectors are asked, without `vector` only words. Filters apply before ranking.
+        Without `text` only vectors are asked, without `vector` only words. Filters and access apply before ranking.
         """
         build = await self.reader.live()
         if build is None:

@@ -150,6 +150,8 @@ class Ingestion:
             tags=row.tags,
             size_bytes=row.size_bytes,
             created_at=row.created_at,
+            collection_id=row.collection_id,
+            readers=row.readers,
         )
         await tools.index(db, tenant).replace(entry, chunks)
         await self.rooms.queue(db, tenant).publish(DocumentIndexed(source.document_id, source.version))

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from carrel.core.access import EVERYTHING
 from carrel.core.ids import DocumentId
 from carrel.documents.service import Documents
 from carrel.infra.db import Transaction
@@ -34,4 +35,4 @@ async def note_failure(
     ended: Ended, db: Transaction, code: str, detail: str, document_id: DocumentId, version: int
 ) -> None:
     """A document fails exactly when its job does, with the same reason."""
-    await Documents(db, ended.tenant).fail(document_id, version, code, detail)
+    await Documents(db, ended.tenant, EVERYTHING).fail(document_id, version, code, detail)

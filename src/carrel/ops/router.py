@@ -39,7 +39,7 @@ async def metrics() -> Response:
 
 @router.get("/api/stats", operation_id="statistics", dependencies=[requires("read")])
 async def statistics(overview: Annotated[Overview, provided(Overview)]) -> Statistics:
-    """Your organisation in numbers: documents, index, jobs and cache."""
+    """Your organisation in numbers: documents, index, jobs and cache. Only what you may see is counted."""
     return await overview.statistics()
 
 

@@ -18,7 +18,6 @@ from carrel.ops.schemas import (
     Readiness,
     Statistics,
 )
-from carrel.tenants.service import Usage
 
 Check = Callable[[], Awaitable[str]]
 PATIENCE = 2.0
@@ -51,21 +50,19 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """One organisation in numbers."""
+    """One organisation in numbers, as far as who asks reaches."""
 
     documents: Documents
-    usage: Usage
+    storage: Callable[[], Awaitable[int]]
     index: Callable[[], Awaitable[Numbers]]
     jobs: Callable[[], Awaitable[Mapping[str, int]]]
     redis: Callable[[], Awaitable[str]]
 
     async def statistics(self) -> Statistics:
-        usage, numbers = await self.usage.current(), await self.index()
+        storage, numbers = await self.storage(), await self.index()
         by_status = await self.documents.count_by_status()
         return Statistics(
-            documents=DocumentNumbers(
-                total=sum(by_status.values()), by_status=by_status, storage_bytes=usage.storage_bytes
-            ),
+            documents=DocumentNumbers(total=sum(by_status.values()), by_status=by_status, storage_bytes=storage),
             index=IndexNumbers(documents=numbers.documents, chunks=numbers.chunks, model=numbers.model),
             jobs=dict(await self.jobs()),
             cache=CacheNumbers(enabled=False, redis=await self.redis(), hits=0, misses=0),

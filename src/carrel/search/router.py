@@ -11,5 +11,5 @@ router = Router(prefix="/api/search", tags=["search"])
 
 @router.post("", operation_id="search", dependencies=[requires("search")])
 async def search(query: Query, service: Annotated[Search, provided(Search)]) -> Hits:
-    """Rank chunks by words and by meaning, fused. Nothing outside your organisation is ever seen."""
+    """Rank chunks by words and by meaning, fused. Nothing outside what you may see is ever found."""
     return await service.run(query)
