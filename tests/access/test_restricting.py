@@ -225,6 +225,17 @@ class TestJobs:
         assert (await acme.get(f"/api/jobs/{added['job_id']}"))["state"] == "cancelled"
         problem(await view.call("GET", f"/api/jobs/{added['job_id']}"), 404)
 
+    async def test_who_follows_a_job_hears_no_more_once_its_document_is_hidden(self, acme: Organisation, view: View):
+        added = await acme.add()
+        following = asyncio.create_task(view.call("GET", f"/api/jobs/{added['job_id']}/events"))
+        await asyncio.sleep(0.2)
+
+        await patched(acme, added["id"], readers=[await group_of(acme)])
+
+        heard = (await asyncio.wait_for(following, 20)).text
+        assert heard.startswith("event: progress")
+        assert heard.endswith(": the job is not there any more\n\n")
+
     async def test_a_job_about_no_document_is_shown_to_administrators_only(
         self, acme: Organisation, window: Window, worker: Any
     ):

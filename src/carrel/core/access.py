@@ -10,13 +10,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """What about a document decides who sees it. No readers: it is not restricted, nor is its collection."""
+    """What about a document decides who sees it. No readers: it is not restricted."""
 
     document: UUID
     tags: Collection[str]
     collection: UUID | None = None
     readers: Collection[str] | None = None
-    collection_readers: Collection[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +48,9 @@ class Access:
             and (self.documents is None or labels.document in self.documents)
         )
 
-    def may_read(self, *readers: Collection[str] | None) -> bool:
-        """Whether somebody is among each of these lists of readers."""
-        held = self.readers
-        return held is None or all(one is None or not held.isdisjoint(one) for one in readers)
-
-    def admits(self, labels: Labels) -> bool:
-        """Whether somebody sees a document with these labels: the whole rule."""
-        return self.reaches(labels) and self.may_read(labels.readers, labels.collection_readers)
+    def may_read(self, readers: Collection[str] | None) -> bool:
+        """Whether somebody is among the readers that a document or a collection names."""
+        return self.readers is None or readers is None or not self.readers.isdisjoint(readers)
 
     def narrowed(self, other: "Access") -> "Access":
         """What both allow. Never more than either does."""
