@@ -23,7 +23,7 @@ GOOD: dict[str, dict[str, Any]] = {
         "query": "lease", "type": "keyword", "limit": 3, "fusion": "rrf", "group_by": "document", "explain": True,
         "filters": {
             "tags": ["a"], "type": ["text"], "status": ["indexed"], "language": ["en"], "external_id": ["x"],
-            "document_id": ["00000000-0000-0000-0000-000000000000"],
+            "document_id": ["00000000-0000-0000-0000-000000000000"], "collection": ["leases"],
         },
     },
     "/api/admin/api-keys": {
@@ -34,6 +34,8 @@ GOOD: dict[str, dict[str, Any]] = {
         "name": "Acme", "slug": "acme", "tier": "free", "max_documents": 1, "max_storage_mb": 1,
         "max_searches_per_day": 1, "rate_limit_per_minute": 1, "metadata": {"a": 1}, "with_key": True,
     },
+    "/api/organization/groups": {"name": "Law", "description": "Those with robes."},
+    "/api/collections": {"name": "Leases", "slug": "leases", "description": "All of them", "metadata": {"a": 1}},
 }  # fmt: skip
 FOR_OPERATORS = {"/api/admin/organizations"}
 BY_PEOPLE = {None, "account", "owner"}

@@ -12,8 +12,3 @@ def of_person(scopes: Collection[str], user: UUID, groups: Collection[UUID]) -> 
     if ADMIN in scopes:
         return EVERYTHING
     return Access(readers=frozenset({user_reader(user), *map(group_reader, groups)}))
-
-
-def of_key(scopes: Collection[str]) -> Access:
-    """A key is nobody, so it reads what is not restricted; one that administers sees all."""
-    return EVERYTHING if ADMIN in scopes else Access(readers=frozenset())
