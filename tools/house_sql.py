@@ -18,6 +18,7 @@ GLOBAL_STATEMENTS: Mapping[str, str] = {
     "carrel.admin.repository_erasures": "An erasure outlives its organisation, whose id is its key; operators only.",
     "carrel.auth.repository_attempts": "Attempts are counted before anybody is known; read by the gate only.",
     "carrel.auth.repository_users": USERS_ARE_GLOBAL,
+    "carrel.auth.repository_people": USERS_ARE_GLOBAL,
     "carrel.auth.repository_sessions.COUNT": OWN_SESSIONS,
     "carrel.auth.repository_sessions.EXPIRY": OWN_SESSIONS,
     "carrel.auth.repository_sessions.REVOKE_OWN": OWN_SESSIONS,

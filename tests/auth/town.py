@@ -13,7 +13,15 @@ import httpx
 from argon2 import PasswordHasher
 from fastapi import FastAPI
 
-from carrel.auth import router, router_audit, router_groups, router_members, router_tokens, router_users
+from carrel.auth import (
+    router,
+    router_audit,
+    router_groups,
+    router_members,
+    router_people,
+    router_tokens,
+    router_users,
+)
 from carrel.auth.audit_chain import Stored
 from carrel.auth.audit_watch import Watch
 from carrel.auth.authenticator import Authenticator
@@ -103,6 +111,12 @@ class Town:
         assert accepted.status_code == 201, accepted.text
         return Citizen(self, email, PASSWORD, accepted.json())
 
+    async def operator(self) -> Citizen:
+        """Somebody who looks after the whole server."""
+        lina = await self.register()
+        await self.change("UPDATE users SET operator = true WHERE id = %(id)s", id=lina.id)
+        return lina
+
     def token(self) -> str:
         """The token of the link that was written last."""
         return self.links[-1].partition("#token=")[2]
@@ -170,7 +184,7 @@ def settings_of(
 def built() -> FastAPI:
     """Made once, because that takes longer than most tests; whose it is, its kit says."""
     people = [router_users.router, router_users.published, router_members.router, router_groups.router]
-    return build([router.router, router_tokens.router, router_audit.router, *people], Objects())
+    return build([router.router, router_tokens.router, router_audit.router, router_people.router, *people], Objects())
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from carrel.auth.roles import RoleName
+from carrel.auth.schemas_people import Belonging, UserRecord
 from carrel.auth.schemas_users import Place, SessionId, User, UserId
 from carrel.auth.tiers import TierName
 from carrel.core.ids import TenantId
@@ -18,7 +19,42 @@ class Account:
     email: str
     name: str
     enabled: bool
-    password_hash: str = field(repr=False)
+    password_hash: str | None = field(repr=False)
+    """None: nobody comes in by a password."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An account as whoever looks after it compares it with what it should be."""
+
+    id: UserId
+    email: str
+    name: str
+    tier: TierName
+    operator: bool
+    enabled: bool
+    password_hash: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundUser:
+    """A person with the slugs of their organisations, and their role in each."""
+
+    id: UserId
+    email: str
+    name: str
+    tier: TierName
+    operator: bool
+    enabled: bool
+    email_verified: bool
+    has_password: bool
+    created_at: datetime
+    organizations: list[tuple[str, RoleName]]
+
+    @property
+    def record(self) -> UserRecord:
+        members = {name: getattr(self, name) for name in self.__slots__ if name != "organizations"}
+        return UserRecord(**members, organizations=[Belonging(slug, role) for slug, role in self.organizations])
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ class UserRows:
     async def by_id(self, user: UserId) -> Account | None:
         return await self.db.one_or_none(Account, BY_ID, id=user)
 
-    async def hold(self, user: UserId, password_hash: str) -> Account | None:
+    async def hold(self, user: UserId, password_hash: str | None) -> Account | None:
         """The account, which nobody else changes before this transaction ends; None when its password is another."""
         return await self.db.one_or_none(Account, HOLD, id=user, hash=password_hash)
 
@@ -84,7 +84,7 @@ class UserRows:
         )
         return added == 1
 
-    async def change_password(self, user: UserId, old: str, new: str) -> bool:
+    async def change_password(self, user: UserId, old: str | None, new: str) -> bool:
         """Whether the password was still `old`, and is `new` now."""
         return await self.db.execute(CHANGE_HASH, id=user, old=old, new=new) == 1
 

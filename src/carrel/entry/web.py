@@ -16,6 +16,7 @@ from carrel.auth import router as auth
 from carrel.auth import router_audit as audit
 from carrel.auth import router_groups as groups
 from carrel.auth import router_members as members
+from carrel.auth import router_people as people
 from carrel.auth import router_tokens as tokens
 from carrel.auth import router_users as users
 from carrel.auth.adminkey import ensure_admin_key
@@ -49,6 +50,7 @@ ROUTERS += [users.router, users.published, members.router, tenants.router]
 ROUTERS += [audit.router, tokens.router, groups.router, collections.router]
 OPERATORS = [admin.router]
 ROUTERS += OPERATORS
+ROUTERS += [people.router]
 CURSOR_KEY = "cursors"
 GRACE = 2
 

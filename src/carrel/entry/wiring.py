@@ -16,6 +16,7 @@ from carrel.auth.entrance import Entrance
 from carrel.auth.groups import Groups
 from carrel.auth.holders import holder_behind
 from carrel.auth.members import AfterCommit, Invitations, Members
+from carrel.auth.people import People
 from carrel.auth.service import Keys
 from carrel.auth.signing import Ring
 from carrel.auth.tenant_tokens import TenantTokens
@@ -189,6 +190,7 @@ def for_people(desk: Desk) -> Mapping[type, Provider]:
         Groups: lambda scope: Groups(scope.gate, scope.tenant),
         Members: lambda scope: Members(scope.gate, desk, scope.caller),
         Invitations: invitations,
+        People: lambda scope: People(scope.gate),
     }
 
 

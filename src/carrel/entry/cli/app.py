@@ -12,6 +12,7 @@ from carrel.entry.cli.migrate import migrate
 from carrel.entry.cli.models import models
 from carrel.entry.cli.search import search
 from carrel.entry.cli.serve import serve, worker
+from carrel.entry.cli.users import users
 
 app = typer.Typer(
     name="carrel",
@@ -27,6 +28,7 @@ app.command()(search)
 app.command()(migrate)
 app.add_typer(models)
 app.add_typer(audit)
+app.add_typer(users)
 app.command()(doctor)
 
 
