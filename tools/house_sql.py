@@ -19,6 +19,7 @@ GLOBAL_STATEMENTS: Mapping[str, str] = {
     "carrel.auth.repository_attempts": "Attempts are counted before anybody is known; read by the gate only.",
     "carrel.auth.repository_users": USERS_ARE_GLOBAL,
     "carrel.auth.repository_people": USERS_ARE_GLOBAL,
+    "carrel.auth.repository_factors": USERS_ARE_GLOBAL,
     "carrel.auth.repository_sessions.COUNT": OWN_SESSIONS,
     "carrel.auth.repository_sessions.EXPIRY": OWN_SESSIONS,
     "carrel.auth.repository_sessions.REVOKE_OWN": OWN_SESSIONS,

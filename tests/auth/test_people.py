@@ -21,6 +21,7 @@ class TestListing:
             "enabled": True,
             "email_verified": False,
             "has_password": True,
+            "second_factor": False,
             "organizations": [{"slug": lina.tokens["organization"]["slug"], "role": "owner"}],
         }
 

@@ -19,8 +19,14 @@ GLOBAL = {
     "users": "people may belong to several organisations: membership carries the tenant; gate and operators only",
     "user_tokens": "links to people who are not yet anybody, or have lost the password; the gate only",
     "erasures": "what became of organisations that are gone; operators only",
+    "second_factors": "of people, who are global; the gate only",
+    "recovery_codes": "of people, who are global; the gate only",
+    "login_tickets": "logins of people between their two steps; the gate only",
     "login_attempts": "counted before anybody is known, by digests; the gate only",
 }
+SECRET = (
+    "sessions", "refresh_tokens", "user_tokens", "invitations", "second_factors", "recovery_codes", "login_tickets",
+)  # fmt: skip
 UNIQUE_WITHOUT_TENANT = {
     "organizations_pkey": "the tenant's own id",
     "organizations_slug_key": "slugs are public names, written by gate and operators only",
@@ -187,8 +193,7 @@ def test_the_secrets_of_the_instances_are_out_of_reach(catalogue, role):
 
 @pytest.mark.parametrize("role", [Role.APP, Role.QUEUE])
 def test_people_are_out_of_reach(catalogue, role):
-    of_people = ("users", "user_tokens", "login_attempts", "memberships", "sessions", "refresh_tokens", "invitations")
-    for table in (*of_people, "groups", "group_members"):
+    for table in ("users", "memberships", "login_attempts", "groups", "group_members", *SECRET):
         for right in ("SELECT", "INSERT", "UPDATE", "DELETE"):
             allowed = catalogue.execute("SELECT has_table_privilege(%s, %s, %s)", [role.value, table, right]).fetchone()
             assert allowed == (False,), (table, right)
@@ -197,7 +202,7 @@ def test_people_are_out_of_reach(catalogue, role):
 def test_operators_read_no_passwords_sessions_or_links(catalogue):
     readable = "SELECT has_column_privilege(%s, 'users', 'password_hash', 'SELECT')"
     assert catalogue.execute(readable, [Role.OPERATOR.value]).fetchone() == (False,)
-    for table in ("sessions", "refresh_tokens", "user_tokens", "invitations"):
+    for table in SECRET:
         allowed = catalogue.execute("SELECT has_any_column_privilege(%s, %s, 'SELECT')", [Role.OPERATOR.value, table])
         assert allowed.fetchone() == (False,), table
 

@@ -47,11 +47,11 @@ class Accounts:
             account = await UserRows(db).by_id(self.person.user)
         checked = await self.desk.passwords.check(current, account.password_hash if account else None)
         if account is None or not checked.right:
-            raise _wrong()
+            raise wrong_password()
         require_strong(new, account.email, account.email.partition("@")[0], account.name)
         hashed = await self.desk.passwords.hash(new)
         if not await UserRows(self.db).change_password(account.id, account.password_hash, hashed):
-            raise _wrong()
+            raise wrong_password()
         await PersonalSessions(self.db, account.id).revoke_all(now(), kept=self.person.session)
         await self._record(Action.PASSWORD_CHANGED, Target("user", account.id))
 
@@ -106,5 +106,5 @@ def person_of(caller: Caller) -> Person:
     return caller
 
 
-def _wrong() -> WrongPassword:
+def wrong_password() -> WrongPassword:
     return WrongPassword("The present password is another.", hint="Send it as `current_password`.")

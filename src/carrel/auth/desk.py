@@ -19,6 +19,7 @@ from carrel.auth.schemas_users import Device, UserId
 from carrel.auth.sessions import Sessions
 from carrel.auth.signing import Ring
 from carrel.auth.throttle import Limit, Throttle
+from carrel.auth.vault import Vault
 from carrel.core.ids import TenantId
 from carrel.infra.db import Database, Executor, Role, Transaction
 from carrel.infra.mail import Mailer
@@ -34,6 +35,11 @@ class Recognised:
     account: Account
     checked: Checked
     limits: Sequence[Limit]
+
+    @property
+    def password_hash(self) -> str | None:
+        """The one that is stored once they were admitted."""
+        return self.checked.better or self.account.password_hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +58,17 @@ class Desk:
     browsers: Browsers
     multi_tenant: bool
     """False: everybody belongs to one organisation, and nobody makes another."""
+    vault: Vault
 
     @classmethod
     def of(cls, settings: Settings, database: Database, ring: Ring, passwords: Passwords | None = None) -> "Desk":
+        production = settings.environment == "production"
         return cls(
             database=database,
             ring=ring,
             sessions=Sessions(database, ring, settings.tokens.session_lifetime),
             passwords=passwords or Passwords(),
-            mailer=Mailer(settings.mail, production=settings.environment == "production"),
+            mailer=Mailer(settings.mail, production=production),
             letters=Letters(settings.accounts.public_url),
             throttle=Throttle(database),
             background=Background(),
@@ -73,6 +81,7 @@ class Desk:
                 int(settings.tokens.session_lifetime.total_seconds()),
             ),
             multi_tenant=settings.tenancy.multi_tenant_mode,
+            vault=Vault.of(settings.encryption, database, production=production),
         )
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:

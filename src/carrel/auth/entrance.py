@@ -7,6 +7,7 @@ from carrel.auth.login import Logins
 from carrel.auth.recovery import Recovery
 from carrel.auth.registration import Registrations
 from carrel.auth.schemas_users import Device
+from carrel.auth.second_step import Threshold
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,9 @@ class Entrance:
 
     def registrations(self, device: Device) -> Registrations:
         return Registrations(self.desk, device)
+
+    def threshold(self, device: Device) -> Threshold:
+        return Threshold(self.desk, device)
 
     def recovery(self, device: Device) -> Recovery:
         return Recovery(self.desk, device)

@@ -9,6 +9,7 @@ from carrel.auth.errors_people import UserNotFound
 from carrel.auth.keys import digest
 from carrel.auth.opaque import new_link_token
 from carrel.auth.records import FoundUser, Link
+from carrel.auth.repository_factors import FactorRows
 from carrel.auth.repository_people import PeopleRows
 from carrel.auth.repository_sessions import PersonalSessions
 from carrel.auth.repository_users import LinkRows
@@ -47,6 +48,10 @@ class People:
     async def by_email(self, email: str) -> UserRecord:
         """The account with this address. Raises `UserNotFound`."""
         return _found(await PeopleRows(self.db).by_key(key_of(email))).record
+
+    async def forget_factor(self, user: UserId) -> None:
+        """Take a second factor out of force, for somebody who has lost it and all recovery codes."""
+        await FactorRows(self.db, user).remove()
 
     async def all(self, wanted: UserFilter) -> list[UserRecord]:
         """Every user who fits, who came last first."""

@@ -48,6 +48,7 @@ class FoundUser:
     enabled: bool
     email_verified: bool
     has_password: bool
+    second_factor: bool
     created_at: datetime
     organizations: list[tuple[str, RoleName]]
 
@@ -134,6 +135,24 @@ class OpenInvitation:
     email: str
     email_key: str
     role: RoleName
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """A second factor: its secret as it is sealed, and the step of the newest code that was used."""
+
+    secret: bytes = field(repr=False)
+    confirmed: bool
+    last_step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A login whose first step is done: whose, by which password, and into which organisation."""
+
+    user_id: UserId
+    stamp: bytes = field(repr=False)
+    organization: TenantId | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from carrel.auth.schemas_users import (
     UserId,
     Verification,
 )
+from carrel.auth.second_step import Threshold, settled
 from carrel.core.clock import now
 from carrel.core.ids import TenantId, uuid7
 from carrel.infra.db import Executor
@@ -83,7 +84,8 @@ class Registrations:
     async def accept(self, wanted: Acceptance) -> SignedIn:
         """Join an organisation by invitation: with the account of the invited address, or a new one.
 
-        Raises `LinkNotValid`, `InvalidLogin`, `WeakPassword`, `RegistrationClosed`, `TooManyAttempts`.
+        Raises `LinkNotValid`, `InvalidLogin`, `WeakPassword`, `RegistrationClosed`, `TooManyAttempts`, and for an
+        account with a second factor, which has joined by then, `SecondFactorRequired`.
         """
         await self.desk.throttle.take(throttle.of_links(self.device.address))
         async with self.desk.transaction() as db:
@@ -96,7 +98,11 @@ class Registrations:
         someone = await self.desk.recognise(invitation.email_key, wanted.password, self.device)
         async with self.desk.transaction() as db:
             await self.desk.admit(db, someone)
-            return await self._join(db, invitation, someone.account.id, now())
+            joined = await self._join(db, invitation, someone.account.id, now())
+            threshold = Threshold(self.desk, self.device)
+            outcome = await threshold.cross(db, someone.account.id, someone.password_hash, invitation.tenant)
+            await record(db, joined)
+        return settled(outcome)
 
     async def _join_as_new(self, invitation: OpenInvitation, wanted: Acceptance) -> SignedIn:
         if self.desk.registration == "closed":
@@ -105,19 +111,19 @@ class Registrations:
         account = _account(invitation.email, await self.desk.passwords.hash(wanted.password), wanted.name)
         async with self.desk.transaction() as db:
             await _add(db, account, now(), verified=True)
-            return await self._join(db, invitation, account.id, now())
+            joined = await self._join(db, invitation, account.id, now())
+            standing = await standing_of(db, account.id, invitation.tenant)
+            begun = await self.desk.sessions.begin(db, standing, self.device)
+            await record(db, joined)
+            return begun
 
-    async def _join(self, db: Executor, invitation: OpenInvitation, user: UserId, moment: datetime) -> SignedIn:
+    async def _join(self, db: Executor, invitation: OpenInvitation, user: UserId, moment: datetime) -> Event:
         if not await InvitationRows(db, invitation.tenant).withdraw(InvitationId(invitation.id)):
             raise link_not_valid()
         await MemberRows(db, invitation.tenant).join(user, invitation.role, moment)
         await UserRows(db).verify(user, moment)
-        standing = await standing_of(db, user, invitation.tenant)
-        signed_in = await self.desk.sessions.begin(db, standing, self.device)
-        details = {"invitation": str(invitation.id), "role": standing.role}
-        joined = Event(invitation.tenant, Action.MEMBER_JOINED, user_subject(user), Target("member", user), details)
-        await record(db, joined)
-        return signed_in
+        details = {"invitation": str(invitation.id), "role": invitation.role}
+        return Event(invitation.tenant, Action.MEMBER_JOINED, user_subject(user), Target("member", user), details)
 
     async def _settle(
         self, account: Account, organization: str, *, verified: bool, spent: bytes | None = None

@@ -12,6 +12,7 @@ from carrel.infra.db import Executor
 RECORD = """
     SELECT u.id, u.email, u.name, u.tier, u.operator, u.enabled, u.email_verified_at IS NOT NULL AS email_verified,
            u.password_hash IS NOT NULL AS has_password, u.created_at,
+           EXISTS (SELECT FROM second_factors f WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL) AS second_factor,
            coalesce((SELECT jsonb_agg(jsonb_build_array(o.slug, m.role) ORDER BY o.slug)
                      FROM memberships m JOIN organizations o ON o.id = m.tenant_id WHERE m.user_id = u.id),
                     '[]') AS organizations

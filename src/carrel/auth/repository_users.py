@@ -15,6 +15,7 @@ BY_EMAIL = f"SELECT {ACCOUNT} FROM users WHERE email_key = %(key)s"
 BY_ID = f"SELECT {ACCOUNT} FROM users WHERE id = %(id)s"
 # Held, so that a session and a change of the password it was begun with come one after the other.
 HOLD = f"SELECT {ACCOUNT} FROM users WHERE id = %(id)s AND password_hash = %(hash)s FOR NO KEY UPDATE"
+HOLD_BY_ID = f"{BY_ID} FOR NO KEY UPDATE"
 # Held, so that a session that is begun now is seen by whoever ends all of them next.
 HOLD_ENABLED = "SELECT enabled FROM users WHERE id = %(id)s FOR NO KEY UPDATE"
 ADD = """
@@ -65,6 +66,10 @@ class UserRows:
     async def hold(self, user: UserId, password_hash: str | None) -> Account | None:
         """The account, which nobody else changes before this transaction ends; None when its password is another."""
         return await self.db.one_or_none(Account, HOLD, id=user, hash=password_hash)
+
+    async def hold_by_id(self, user: UserId) -> Account | None:
+        """The account, which nobody else changes before this transaction ends."""
+        return await self.db.one_or_none(Account, HOLD_BY_ID, id=user)
 
     async def hold_enabled(self, user: UserId) -> bool:
         """Whether the account is enabled; nobody else changes it before this transaction ends."""

@@ -75,6 +75,7 @@ class UserRecord:
     enabled: bool
     email_verified: bool
     has_password: bool
+    second_factor: bool
     created_at: datetime
     organizations: list[Belonging]
 

@@ -59,6 +59,19 @@ def of_links(address: str) -> list[Limit]:
     return [Limit("link", address, 30)]
 
 
+def of_tickets(address: str) -> list[Limit]:
+    """The limits of bringing tickets, which cannot be guessed."""
+    return [Limit("ticket", address, 100)]
+
+
+def of_second_steps(user: str) -> list[Limit]:
+    """The limits of codes. Three of a million are good at any moment, so 20 tries find one on 1 of 16,000 days.
+
+    Only who knows the password gets here, so nobody else can lock the owner out.
+    """
+    return [Limit("code", user, 5), Limit("codes", user, 20, timedelta(days=1))]
+
+
 @dataclass(frozen=True, slots=True)
 class Throttle:
     """Counts before the work is done, so that many tries at once are not more than many one by one."""

@@ -14,6 +14,7 @@ from fastapi import APIRouter, FastAPI, Request
 from carrel.admin import router as admin
 from carrel.auth import router as auth
 from carrel.auth import router_audit as audit
+from carrel.auth import router_factors as factors
 from carrel.auth import router_groups as groups
 from carrel.auth import router_members as members
 from carrel.auth import router_people as people
@@ -50,7 +51,7 @@ ROUTERS += [users.router, users.published, members.router, tenants.router]
 ROUTERS += [audit.router, tokens.router, groups.router, collections.router]
 OPERATORS = [admin.router]
 ROUTERS += OPERATORS
-ROUTERS += [people.router]
+ROUTERS += [people.router, factors.router]
 CURSOR_KEY = "cursors"
 GRACE = 2
 

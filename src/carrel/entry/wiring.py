@@ -13,6 +13,7 @@ from carrel.auth.audit import SERVER
 from carrel.auth.audit_reading import AuditCheck, AuditExport, AuditLog, ServerLog
 from carrel.auth.desk import Desk
 from carrel.auth.entrance import Entrance
+from carrel.auth.factors import Factors
 from carrel.auth.groups import Groups
 from carrel.auth.holders import holder_behind
 from carrel.auth.members import AfterCommit, Invitations, Members
@@ -190,6 +191,7 @@ def for_people(desk: Desk) -> Mapping[type, Provider]:
         Groups: lambda scope: Groups(scope.gate, scope.tenant),
         Members: lambda scope: Members(scope.gate, desk, scope.caller),
         Invitations: invitations,
+        Factors: lambda scope: Factors(scope.gate, desk, person_of(scope.caller)),
         People: lambda scope: People(scope.gate),
     }
 

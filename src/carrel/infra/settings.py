@@ -202,6 +202,17 @@ class Audit(BaseSettings):
     """Older events are forgotten; 0: none ever is."""
 
 
+class Encryption(BaseSettings):
+    """What keeps the secrets of second factors unreadable in a copy of the database."""
+
+    model_config = SettingsConfigDict(env_prefix="ENCRYPTION_", env_file=".env", extra="ignore")
+
+    key: Secret = None
+    """Unset outside production: a generated one, which lies in the database with what it encrypts."""
+    previous_key: Secret = None
+    """Still decrypts; whatever is used is encrypted anew."""
+
+
 class Mail(BaseSettings):
     """The mail server that carries links to people. Without one, outside production, links go to the log."""
 
@@ -301,6 +312,10 @@ class Settings(BaseSettings):
     @cached_property
     def audit(self) -> Audit:
         return Audit()
+
+    @cached_property
+    def encryption(self) -> Encryption:
+        return Encryption()
 
     @cached_property
     def mail(self) -> Mail:

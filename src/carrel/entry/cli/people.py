@@ -76,6 +76,15 @@ class Registry:
 
         typer.echo(_line(self._with_database(work)))
 
+    def forget_factor(self, email: str) -> None:
+        async def work(database: Database) -> None:
+            async with database.transaction(Role.GATE) as db:
+                people = People(db)
+                await people.forget_factor((await people.by_email(email)).id)
+
+        self._with_database(work)
+        say(f"Logins of {email} ask for no second factor any more.")
+
     def import_file(self, file: Path, *, partial: bool, dry_run: bool) -> bool:
         """Bring a file in and say what became of each line; whether no line failed."""
         entries = userfile.parsed(_read(file), userfile.form_of(file.name))

@@ -93,6 +93,13 @@ def enable(email: Email) -> None:
         _registry().change(email, enabled=True)
 
 
+@users.command("forget-factor")
+def forget_factor(email: Email) -> None:
+    """Let somebody in without the second factor, who has lost it and all recovery codes."""
+    with problems_in_words():
+        _registry().forget_factor(email)
+
+
 @users.command("import")
 def import_users(
     file: Annotated[Path, typer.Argument(help="A .csv or .json file, as `carrel users export` writes it.")],
