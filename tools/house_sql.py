@@ -20,6 +20,7 @@ GLOBAL_STATEMENTS: Mapping[str, str] = {
     "carrel.auth.repository_users": USERS_ARE_GLOBAL,
     "carrel.auth.repository_people": USERS_ARE_GLOBAL,
     "carrel.auth.repository_factors": USERS_ARE_GLOBAL,
+    "carrel.auth.repository_identities": USERS_ARE_GLOBAL,
     "carrel.auth.repository_sessions.COUNT": OWN_SESSIONS,
     "carrel.auth.repository_sessions.EXPIRY": OWN_SESSIONS,
     "carrel.auth.repository_sessions.REVOKE_OWN": OWN_SESSIONS,

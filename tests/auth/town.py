@@ -19,6 +19,7 @@ from carrel.auth import (
     router_factors,
     router_groups,
     router_members,
+    router_openid,
     router_people,
     router_tokens,
     router_users,
@@ -35,7 +36,7 @@ from carrel.auth.usage import KeyUsage
 from carrel.core.ids import TenantId, uuid7
 from carrel.entry.wiring import for_auditors, for_keys, for_people
 from carrel.infra.db import Database, Role
-from carrel.infra.settings import Accounts, Encryption, Mail, Objects, Settings, Tokens
+from carrel.infra.settings import Accounts, Encryption, Mail, Objects, OpenId, Settings, Tokens
 from carrel.infra.web import Cursors, Kit
 from carrel.infra.web.app import build
 from tests.auth.givens import given_key
@@ -177,6 +178,7 @@ def settings_of(
     # The parts are cached where the environment would be read.
     settings.__dict__["accounts"] = Accounts(registration=registration)
     settings.__dict__["encryption"] = Encryption()
+    settings.__dict__["openid"] = OpenId(issuer=None)
     settings.__dict__["mail"] = Mail(**{"host": None, "sender": "carrel@example.org", **mail})
     settings.__dict__["tokens"] = Tokens(**tokens)
     return settings
@@ -186,7 +188,7 @@ def settings_of(
 def built() -> FastAPI:
     """Made once, because that takes longer than most tests; whose it is, its kit says."""
     people = [router_users.router, router_users.published, router_members.router, router_groups.router]
-    people += [router_people.router, router_factors.router]
+    people += [router_people.router, router_factors.router, router_openid.router]
     return build([router.router, router_tokens.router, router_audit.router, *people], Objects())
 
 

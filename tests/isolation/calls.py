@@ -43,9 +43,9 @@ class Row:
     """The scopes of keys that may call it beside the scope that it asks for."""
 
 
-def plain(path: str) -> Row:
+def plain(path: str, status: int = 200) -> Row:
     async def own(us: Resident) -> Call:
-        return Call("GET", path, 200)
+        return Call("GET", path, status)
 
     return Row(own)
 

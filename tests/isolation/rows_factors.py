@@ -1,7 +1,7 @@
 """The walk's rows for operators and second factors."""
 
 from tests.house import Home
-from tests.isolation.calls import NONE, Call, Row, for_a_person, of_nobody
+from tests.isolation.calls import NONE, Call, Row, for_a_person, of_nobody, plain
 from tests.isolation.conftest import PASSWORD, Resident
 
 
@@ -27,6 +27,9 @@ FACTORS: dict[str, Row] = {
         lambda them: [Call("PATCH", f"/api/admin/users/{them.member.id}", 403, {"json": {"enabled": False}})],
     ),
     "login_second_step": of_nobody("/api/auth/login/totp", 401, ticket=NONE, code="123456"),
+    "get_single_sign_on": plain("/api/auth/oidc"),
+    "begin_single_sign_on": plain("/api/auth/oidc/login", 404),
+    "finish_single_sign_on": plain("/api/auth/oidc/callback", 404),
     "get_second_factor": for_a_person("GET", "/api/auth/totp"),
     "enrol_second_factor": for_a_person("POST", "/api/auth/totp", 201, json={"current_password": PASSWORD}),
     "confirm_second_factor": for_a_person("POST", "/api/auth/totp/confirm", 422, json={"code": "12345"}),

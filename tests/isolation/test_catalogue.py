@@ -21,11 +21,13 @@ GLOBAL = {
     "erasures": "what became of organisations that are gone; operators only",
     "second_factors": "of people, who are global; the gate only",
     "recovery_codes": "of people, who are global; the gate only",
+    "user_identities": "of people, who are global: what a provider of identities calls them; the gate only",
     "login_tickets": "logins of people between their two steps; the gate only",
     "login_attempts": "counted before anybody is known, by digests; the gate only",
 }
 SECRET = (
     "sessions", "refresh_tokens", "user_tokens", "invitations", "second_factors", "recovery_codes", "login_tickets",
+    "user_identities",
 )  # fmt: skip
 UNIQUE_WITHOUT_TENANT = {
     "organizations_pkey": "the tenant's own id",

@@ -11,6 +11,7 @@ from carrel.auth.browsers import Browsers
 from carrel.auth.errors_users import InvalidLogin, NoOrganization, UserDisabled, WeakPassword
 from carrel.auth.hashing import Checked, Passwords
 from carrel.auth.letters import Letters
+from carrel.auth.openid_provider import Provider
 from carrel.auth.passwords import weakness
 from carrel.auth.records import Account, Standing
 from carrel.auth.repository_members import Standings
@@ -59,6 +60,7 @@ class Desk:
     multi_tenant: bool
     """False: everybody belongs to one organisation, and nobody makes another."""
     vault: Vault
+    provider: Provider | None
 
     @classmethod
     def of(cls, settings: Settings, database: Database, ring: Ring, passwords: Passwords | None = None) -> "Desk":
@@ -82,6 +84,7 @@ class Desk:
             ),
             multi_tenant=settings.tenancy.multi_tenant_mode,
             vault=Vault.of(settings.encryption, database, production=production),
+            provider=Provider(settings.openid, production=production) if settings.openid.issuer else None,
         )
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
@@ -116,6 +119,8 @@ class Desk:
 
     async def close(self) -> None:
         await self.background.close()
+        if self.provider is not None:
+            await self.provider.close()
         await self.mailer.close()
         await self.passwords.close()
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from carrel.auth.desk import Desk
 from carrel.auth.login import Logins
+from carrel.auth.openid import OpenIdLogins
 from carrel.auth.recovery import Recovery
 from carrel.auth.registration import Registrations
 from carrel.auth.schemas_users import Device
@@ -24,6 +25,9 @@ class Entrance:
 
     def threshold(self, device: Device) -> Threshold:
         return Threshold(self.desk, device)
+
+    def openid(self, device: Device) -> OpenIdLogins:
+        return OpenIdLogins(self.desk, device)
 
     def recovery(self, device: Device) -> Recovery:
         return Recovery(self.desk, device)

@@ -10,12 +10,14 @@ from carrel.auth.desk import Desk, require_strong
 from carrel.auth.emails import key_of
 from carrel.auth.keys import digest
 from carrel.auth.opaque import new_link_token
-from carrel.auth.records import Link
+from carrel.auth.records import Account, Link
 from carrel.auth.registration import link_not_valid
+from carrel.auth.repository_identities import IdentityRows
 from carrel.auth.repository_sessions import PersonalSessions
 from carrel.auth.repository_users import LinkRows, UserRows
 from carrel.auth.schemas_users import Device, ForgottenPassword, MailSent, NewPassword
 from carrel.core.clock import now
+from carrel.infra.db import Executor
 
 LINK_LIFE = timedelta(hours=1)
 
@@ -63,11 +65,18 @@ class Recovery:
         token, moment = new_link_token(), now()
         async with self.desk.transaction() as db:
             account, links = await UserRows(db).by_email(key), LinkRows(db)
-            if account is not None and account.enabled:
+            reader = account if account is not None and await _may_have_password(db, account) else None
+            if reader is not None:
                 link = Link(key)
                 await links.add(digest(token.encode()), "reset", link, moment, moment + LINK_LIFE)
             await links.sweep(moment)
             about = None if account is None else Target("user", account.id)
             await record(db, Event(SERVER, Action.PASSWORD_RESET_ASKED, ANONYMOUS, about))
-        if account is not None and account.enabled:
-            self.desk.mailer.send_soon(self.desk.letters.reset(account.email, token))
+        if reader is not None:
+            self.desk.mailer.send_soon(self.desk.letters.reset(reader.email, token))
+
+
+async def _may_have_password(db: Executor, account: Account) -> bool:
+    # Who comes by a provider of identities alone would else keep a way in that the provider cannot close.
+    has_one = account.password_hash is not None or not await IdentityRows(db).has(account.id)
+    return account.enabled and has_one

@@ -72,6 +72,11 @@ def of_second_steps(user: str) -> list[Limit]:
     return [Limit("code", user, 5), Limit("codes", user, 20, timedelta(days=1))]
 
 
+def of_arrivals(address: str) -> list[Limit]:
+    """The limits of coming back from a provider of identities, which is asked for each."""
+    return [Limit("arrival", address, 100)]
+
+
 @dataclass(frozen=True, slots=True)
 class Throttle:
     """Counts before the work is done, so that many tries at once are not more than many one by one."""
@@ -92,6 +97,15 @@ class Throttle:
                     retry_after=max(1, round((max(over) - moment).total_seconds())),
                 )
             await rows.sweep(moment)
+
+    async def is_first(self, kind: str, about: str, window: timedelta) -> bool:
+        """Whether this has not come before, within a time that begins with the first."""
+        moment, limit = now(), Limit(kind, about, 1, window)
+        async with self.database.transaction(Role.GATE) as db:
+            rows = AttemptRows(db)
+            [tried] = await rows.count({limit.key: moment + window}, moment)
+            await rows.sweep(moment)
+        return tried.count == 1
 
 
 async def give_back(db: Executor, limits: Sequence[Limit]) -> None:

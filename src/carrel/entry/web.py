@@ -17,6 +17,7 @@ from carrel.auth import router_audit as audit
 from carrel.auth import router_factors as factors
 from carrel.auth import router_groups as groups
 from carrel.auth import router_members as members
+from carrel.auth import router_openid as openid
 from carrel.auth import router_people as people
 from carrel.auth import router_tokens as tokens
 from carrel.auth import router_users as users
@@ -51,7 +52,7 @@ ROUTERS += [users.router, users.published, members.router, tenants.router]
 ROUTERS += [audit.router, tokens.router, groups.router, collections.router]
 OPERATORS = [admin.router]
 ROUTERS += OPERATORS
-ROUTERS += [people.router, factors.router]
+ROUTERS += [people.router, factors.router, openid.router]
 CURSOR_KEY = "cursors"
 GRACE = 2
 

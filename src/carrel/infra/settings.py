@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -202,6 +202,50 @@ class Audit(BaseSettings):
     """Older events are forgotten; 0: none ever is."""
 
 
+RoleName = Literal["viewer", "member", "admin", "owner"]
+
+
+def _pairs(value: object) -> object:
+    parts = _split(value)
+    if not isinstance(parts, list):
+        return parts
+    pairs = [part.rpartition("=") for part in parts]
+    if not all(name and role for name, _, role in pairs):
+        raise ValueError("must be pairs such as `staff=member, heads=admin`")
+    return {name.strip(): role.strip() for name, _, role in pairs}
+
+
+class OpenId(BaseSettings):
+    """A provider of identities at which people log in (OpenID Connect). Off without an issuer."""
+
+    model_config = SettingsConfigDict(env_prefix="OIDC_", env_file=".env", extra="ignore")
+
+    issuer: Text = None
+    """Its name, which is an address; everything else is found from there."""
+    client_id: Text = None
+    client_secret: Secret = None
+    """Unset: this server is a public client there, which PKCE protects alone."""
+    scopes: str = Field(default="openid email profile", pattern=r"^[\x21-\x7e]+( [\x21-\x7e]+)*$")
+    name: str = Field(default="Single sign-on", max_length=100)
+    """What pages call it."""
+    organization: Text = None
+    """The slug of the organisation whose members people become who come this way; unset: only who has an account."""
+    default_role: Annotated[RoleName | None, BeforeValidator(_blank_is_unset)] = "member"
+    """Empty: only whose claim stands for a role is let in."""
+    role_claim: Text = None
+    role_map: Annotated[dict[str, RoleName], NoDecode, BeforeValidator(_pairs)] = Field(default_factory=dict)
+    allowed_domains: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
+    link_by_email: bool = False
+    """Let the provider's word about an address open the account that has it, if that was verified here too."""
+    timeout: Seconds = Field(default=timedelta(seconds=5), gt=timedelta(0), le=timedelta(seconds=60))
+
+    @model_validator(mode="after")
+    def refuse_a_provider_without_a_name_for_us(self) -> "OpenId":
+        if self.issuer is not None and self.client_id is None:
+            raise ValueError("OIDC_ISSUER is set, and OIDC_CLIENT_ID is not: it is what this server is called there.")
+        return self
+
+
 class Encryption(BaseSettings):
     """What keeps the secrets of second factors unreadable in a copy of the database."""
 
@@ -312,6 +356,10 @@ class Settings(BaseSettings):
     @cached_property
     def audit(self) -> Audit:
         return Audit()
+
+    @cached_property
+    def openid(self) -> OpenId:
+        return OpenId()
 
     @cached_property
     def encryption(self) -> Encryption:

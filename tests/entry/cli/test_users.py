@@ -1,3 +1,4 @@
+import base64
 import json
 import subprocess
 import time
@@ -6,6 +7,8 @@ import httpx
 import psycopg
 import pytest
 
+from carrel.auth.totp import code_at, step_of
+from carrel.core.clock import now
 from carrel.core.ids import uuid7
 from tests.entry.cli.place import COMMAND, SOON
 
@@ -133,6 +136,23 @@ class TestChange:
 
         with httpx.Client(headers=headers, base_url=running.url) as client:
             assert wait_for(lambda: client.get("/api/auth/me").status_code == 401, seconds=5)
+
+
+class TestForgetFactor:
+    def test_lets_somebody_in_by_the_password_alone(self, running):
+        email = new_email()
+        piped(running, PASSWORD, "users", "create", email)
+        headers = {"Authorization": f"Bearer {login(running, email).json()['access_token']}"}
+        with httpx.Client(headers=headers, base_url=running.url) as client:
+            secret = client.post("/api/auth/totp", json={"current_password": PASSWORD}).json()["secret"]
+            code = code_at(base64.b32decode(secret), step_of(now()))
+            assert client.post("/api/auth/totp/confirm", json={"code": code}).status_code == 200
+        before = login(running, email)
+
+        forgotten = running.run("users", "forget-factor", email)
+
+        assert forgotten.returncode == 0, forgotten.stderr
+        assert (before.status_code, login(running, email).status_code) == (401, 200)
 
 
 def wait_for(condition, *, seconds):

@@ -44,3 +44,17 @@ ALTER TABLE login_tickets ENABLE ROW LEVEL SECURITY;
 ALTER TABLE login_tickets FORCE ROW LEVEL SECURITY;
 CREATE POLICY gate ON login_tickets TO carrel_gate USING (true);
 GRANT SELECT, INSERT, UPDATE, DELETE ON login_tickets TO carrel_gate;
+
+-- Who somebody is at a provider of identities. An e-mail address is no identity: it may belong to somebody else later.
+CREATE TABLE user_identities (
+    issuer text NOT NULL,
+    subject text NOT NULL,
+    user_id uuid NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    created_at timestamptz NOT NULL,
+    PRIMARY KEY (issuer, subject)
+);
+CREATE INDEX user_identities_user ON user_identities (user_id);
+ALTER TABLE user_identities ENABLE ROW LEVEL SECURITY;
+ALTER TABLE user_identities FORCE ROW LEVEL SECURITY;
+CREATE POLICY gate ON user_identities TO carrel_gate USING (true);
+GRANT SELECT, INSERT ON user_identities TO carrel_gate;
