@@ -213,6 +213,20 @@ class TestMembersAndKeys:
             "prefix": made["prefix"], "name": "Importer", "scopes": ["read"], "expires_at": None,
         }  # fmt: skip
 
+    async def test_a_key_that_is_changed_and_rotated(self, town):
+        boss = await town.register()
+        made = (await boss.call("POST", KEYS, json={"name": "Importer", "scopes": ["read"]})).json()
+        await boss.call("PATCH", f"{KEYS}/{made['id']}", json={"rate_limit": 7, "tags": ["a"]})
+        new = (await boss.call("POST", f"{KEYS}/{made['id']}/rotate", json={})).json()
+
+        changed, rotated = [await town.event(boss.organization, name) for name in ("key.changed", "key.rotated")]
+
+        assert changed.actor == rotated.actor == actor(boss)
+        assert (changed.target_id, rotated.target_id) == (made["id"], new["id"])
+        assert (changed.details["rate_limit"], changed.details["tags"]) == (7, ["a"])
+        assert rotated.details["rotated_from"] == made["id"]
+        assert new["key"] not in str(rotated)
+
     async def test_what_a_key_does_is_done_by_the_key(self, town):
         boss = await town.register()
         headers = await town.key(boss.organization, "admin")
