@@ -117,6 +117,21 @@ async def test_silence_is_waited_for_no_longer_than_patience_allows(speaker):
     await cache.close()
 
 
+async def test_an_answer_that_waits_for_a_busy_process_is_no_silence(speaker):
+    cache = SharedCache.of(speaker.settings, patience=0.05)
+    await cache.state()
+
+    speaker.silent = True
+    asking = asyncio.create_task(cache.ask(lambda client: client.ping()))
+    while speaker.pings < 2:
+        await asyncio.sleep(0)
+    speaker.lines[-1].write(b"+PONG\r\n")
+    time.sleep(0.3)  # noqa: ASYNC251  (nothing else runs here, as when many requests are answered at once)
+
+    assert await asking
+    await cache.close()
+
+
 @pytest.mark.parametrize("url", ["cache", "http://cache", "redis://cache:port/0", "redis://u:hidden@[::1/0"])
 def test_an_address_that_is_none_is_refused_in_words(url):
     with pytest.raises(CacheMisconfigured) as refused:

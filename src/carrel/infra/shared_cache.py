@@ -1,5 +1,6 @@
 """The connection to Redis, which may be away at any time: nothing waits for it and nothing depends on it."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -18,6 +19,10 @@ T = TypeVar("T")
 State = Literal["off", "ok", "unreachable"]
 PATIENCE = 0.05
 """Seconds. The client's own defaults stall a request for four seconds when Redis dies."""
+TURNS, LATE = 3, 1.5
+"""That time is given up to three times where it took longer to pass: then we were late, and Redis perhaps was not."""
+NEVER = 20
+"""The client's own clock runs so much longer: it would take a busy process for a silent Redis."""
 REST = 2.0
 """Seconds between two attempts on a Redis that did not answer."""
 
@@ -39,6 +44,7 @@ class SharedCache:
     """Knows whether Redis answers. Says once that it is gone and once that it is back."""
 
     client: "Redis | None"
+    patience: float = PATIENCE
     _state: State = "off"
     _heard: float = field(default=-REST)
 
@@ -52,9 +58,9 @@ class SharedCache:
             pool = BlockingConnectionPool.from_url(
                 settings.url.get_secret_value(),
                 max_connections=settings.pool_size,
-                timeout=patience,
-                socket_timeout=patience,
-                socket_connect_timeout=patience,
+                timeout=NEVER * patience,
+                socket_timeout=NEVER * patience,
+                socket_connect_timeout=NEVER * patience,
                 retry=Retry(NoBackoff(), 0),
                 # With the newer protocol the client does not notice that an idle connection was closed (by a restart
                 # or the server's `timeout`), so the next call on each of them would fail.
@@ -64,16 +70,19 @@ class SharedCache:
             raise CacheMisconfigured(
                 "REDIS_URL is not an address of Redis.", hint="Write it as redis://host:6379/0, or leave it unset."
             ) from error
-        return cls(Redis.from_pool(pool))
+        return cls(Redis.from_pool(pool), patience)
 
     async def ask(self, question: Callable[[Redis], Awaitable[T]]) -> T:
-        """What Redis answers. Raises `Away` when that takes over 50 ms, and at once within 2 s of a failure."""
+        """What Redis answers. Raises `Away` when that takes over 50 ms, and at once within 2 s of a failure.
+
+        Time in which this process did not come to run does not count.
+        """
         if self.client is None or (self._state == "unreachable" and self._is_fresh()):
             raise Away
         # While it is away one caller tries it again, and the others need not wait for that.
         self._heard = time.monotonic()
         try:
-            answer = await question(self.client)
+            answer = await self._in_time(question(self.client))
         except (RedisError, OSError, TimeoutError) as error:
             await self._lose(error)
             raise Away from error
@@ -92,6 +101,20 @@ class SharedCache:
     async def close(self) -> None:
         if self.client is not None:
             await self.client.aclose()
+
+    async def _in_time(self, answer: Awaitable[T]) -> T:
+        asking = asyncio.ensure_future(answer)
+        try:
+            for _ in range(TURNS):
+                began = time.monotonic()
+                await asyncio.wait({asking}, timeout=self.patience)
+                if asking.done():
+                    return asking.result()
+                if time.monotonic() - began < LATE * self.patience:
+                    break
+            raise TimeoutError(f"no answer within {self.patience * 1000:.0f} ms")
+        finally:
+            asking.cancel()
 
     def _is_fresh(self) -> bool:
         return time.monotonic() - self._heard < REST
