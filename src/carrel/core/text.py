@@ -20,7 +20,12 @@ def canonical(text: str) -> str:
 
     Newlines stay as they were sent. The result always encodes to UTF-8, and its own canonical form is itself.
     """
-    return _UNSTORABLE.sub(REPLACEMENT, text.lstrip("\ufeff"))
+    return storable(text.lstrip("\ufeff"))
+
+
+def storable(text: str) -> str:
+    """A part of a text as it is stored; unlike in the whole, byte-order marks at its beginning stay."""
+    return _UNSTORABLE.sub(REPLACEMENT, text)
 
 
 def without_unseen(text: str) -> str:

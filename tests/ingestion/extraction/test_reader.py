@@ -140,6 +140,12 @@ class TestType:
             read(bytes(range(256)) * 10, "a.txt")
 
 
+def test_a_heading_keeps_a_mark_that_the_text_keeps():
+    found = read("<h1>One</h1><h2>\ufeffTwo</h2>", "a.html")
+
+    assert [found.text[heading.start :].startswith(heading.text) for heading in found.headings] == [True, True]
+
+
 class TestText:
     @pytest.mark.parametrize(
         "content", ["", " \r\n\t ", "\ufeff", "\ufeff  \n", "\x00\x00", "<p> </p>", "<!-- words -->"]

@@ -116,6 +116,7 @@ TRAPS: dict[str, Callable[[], bytes]] = {
     "truncated": lambda: FINE[: len(FINE) // 2],
     "without-table": lambda: pdf(*[b"<< >>"] * 3, xref=False),
     "wrong-start": lambda: FINE.replace(b"startxref\n", b"startxref\n9"),
+    "read-by-pdfium": lambda: FINE.replace(b"endstream", b"endstrm"),
     "no-root": lambda: FINE.replace(b"/Root 1 0 R", b""),
     "root-is-page": lambda: FINE.replace(b"/Root 1 0 R", b"/Root 3 0 R"),
     "root-refers-to-itself": lambda: pdf(b"1 0 R"),

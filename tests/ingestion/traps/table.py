@@ -79,6 +79,7 @@ OTHERS = {
         "charset-zlib.eml charset-idna.eml base64-of-nonsense.eml uuencode.eml quoted-printable.eml "
         "attached-name.eml attached-name-climbs.eml attached-program.eml page-with-laughs.eml newlines.txt "
         "one-word.txt marks.txt joiners.txt directions.txt wide-half.txt fences.txt hashes.txt bars.txt fine.pdf "
+        "read-by-pdfium.pdf "
         "wrong-start.pdf no-root.pdf root-is-page.pdf pages-of-themselves-twice.pdf count-of-a-billion.pdf "
         "count-negative.pdf same-page-3000-times.pdf filters-unknown.pdf ascii-hex.pdf length-negative.pdf "
         "form-of-itself.pdf font-of-itself.pdf font-descends-into-itself.pdf range-backwards.pdf map-open.pdf "

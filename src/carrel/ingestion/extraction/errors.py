@@ -28,7 +28,7 @@ class OverLimit(Problem):
 
 
 class Unsafe(Problem):
-    code, title, status = "unsafe-content", "The content is built to do harm", 422
+    code, title, status = "unsafe-content", "The content is not safe to read", 422
 
 
 READING = (NotText, UnsupportedType, NoTextFound, Encrypted, Damaged, OverLimit, Unsafe)

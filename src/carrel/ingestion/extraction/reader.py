@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from carrel.core.language import detect, plausible
-from carrel.core.text import REPLACEMENT, canonical
+from carrel.core.text import REPLACEMENT, canonical, storable
 from carrel.ingestion.extraction import registry
 from carrel.ingestion.extraction.errors import NoTextFound
 from carrel.ingestion.extraction.model import Content, Extracted, Source
@@ -30,7 +30,7 @@ def extract(data: bytes, *, filename: str | None, declared_type: str | None) -> 
         encoding=content.encoding,
         kind=form.kind,
         pages=content.pages,
-        headings=tuple(replace(heading, text=canonical(heading.text)) for heading in content.headings),
+        headings=tuple(replace(heading, text=storable(heading.text)) for heading in content.headings),
         author=_storable(content.author),
         created=content.created,
     )

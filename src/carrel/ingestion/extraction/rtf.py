@@ -13,33 +13,12 @@ _TOKEN = re.compile(
     r"|(?P<brace>[{}])|(?P<text>[^\\{}\r\n]+)",
     re.DOTALL,
 )
-_PASSED_OVER = frozenset(
-    (
-        *(
-            "colortbl",
-            "stylesheet",
-            "listtable",
-            "listoverridetable",
-            "rsidtbl",
-            "generator",
-            "pict",
-            "object",
-            "themedata",
-        ),
-        *("header", "headerl", "headerr", "headerf", "footer", "footerl", "footerr", "footerf", "datastore", "filetbl"),
-        *(
-            "revtbl",
-            "fldinst",
-            "latentstyles",
-            "xmlnstbl",
-            "annotation",
-            "bkmkstart",
-            "bkmkend",
-            "nonshppict",
-            "datafield",
-        ),
-    )
+_LISTED = (
+    "colortbl stylesheet listtable listoverridetable rsidtbl revtbl filetbl xmlnstbl generator themedata datastore "
+    "latentstyles pict nonshppict object header headerl headerr headerf footer footerl footerr footerf annotation "
+    "fldinst datafield bkmkstart bkmkend"
 )
+_PASSED_OVER = frozenset(_LISTED.split())
 _WRITTEN = {
     "tab": "\t",
     **dict.fromkeys(("line", "softline", "page", "sect"), "\n"),
@@ -77,7 +56,7 @@ def read(source: Source) -> Content:
     for token in _tokens(source.data.decode("latin-1")):
         reader.take(token)
     reader.end()
-    if not reader.closed and not reader.draft.headings and not reader.anything:
+    if not (reader.closed or reader.anything):
         raise damaged("The document")
     said = reader.said
     return reader.draft.done(encoding=reader.page, title=said.get("title"), author=said.get("author"))
