@@ -34,6 +34,11 @@ GOOD: dict[str, dict[str, Any]] = {
         "name": "Acme", "slug": "acme", "tier": "free", "max_documents": 1, "max_storage_mb": 1,
         "max_searches_per_day": 1, "rate_limit_per_minute": 1, "metadata": {"a": 1}, "with_key": True,
     },
+    "/api/admin/jobs/retry": {
+        "state": "failed", "task": "ingestion.ingest", "error_code": "job-timeout", "limit": 10,
+        "created_from": "2026-01-01T00:00:00Z", "created_before": "2026-01-02T00:00:00Z",
+    },
+    "/api/tokens": {"scopes": ["search"], "expires_in": 60, "subject": "Lina", "filter": {"tags": ["a"]}},
     "/api/organization/groups": {"name": "Law", "description": "Those with robes."},
     "/api/collections": {"name": "Leases", "slug": "leases", "description": "All of them", "metadata": {"a": 1}},
 }  # fmt: skip
@@ -75,7 +80,7 @@ BROKEN = {
     "not a number": b'{"limit": NaN}',
     "infinity": b'{"limit": -Infinity}',
     "a number of 5,000 digits": b'{"limit": ' + b"9" * 5000 + b"}",
-    "a number of 100,000 digits": b'{"limit": 0.' + b"9" * 100_000 + b"}",
+    "a number of 100,000 digits": b'{"limit": 0.' + b"1" * 100_000 + b"}",
     "a number beyond all": b'{"limit": 1e999999999}',
     "a list": b"[]",
     "null": b"null",

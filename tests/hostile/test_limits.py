@@ -19,7 +19,10 @@ BOUND = {"maxLength", "enum", "const"}
 FORMATS = {"uuid", "date-time", "date", "binary"}
 ENDLESS = {
     "add_document application/json content": "the body itself has a limit, JSON_MAX_BYTES",
-    "add_document application/json metadata": "any JSON object: its bytes and its depth are counted",
+    **{
+        f"{operation} application/json metadata": "any JSON object: its bytes and its depth are counted"
+        for operation in ("add_document", "change_document", "create_collection", "change_collection")
+    },
 }
 """Without an end of their own in the description; each with the reason."""
 

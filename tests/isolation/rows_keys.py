@@ -34,5 +34,5 @@ KEYS = {
     "change_api_key": of_a_key("PATCH", json={"name": "Changed"}),
     "rotate_api_key": of_a_key("POST", "/rotate", 201, json={"overlap_seconds": 60}),
     "get_api_key_usage": of_a_key("GET", "/usage"),
-    "create_token": Row(own_token, foreign_token, holders=frozenset({"read", "search"})),
+    "create_token": Row(own_token, foreign_token, holders=frozenset({"read", "search", "admin"})),
 }

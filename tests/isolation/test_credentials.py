@@ -249,9 +249,8 @@ async def fresh_key(us: Resident) -> dict[str, Any]:
 
 
 def state(us: Resident) -> dict[str, Any]:
-    """Every row of an organisation, but for what is written beside: how keys were used, and what was refused."""
-    beside = ("audit_", "api_key_usage")
-    rows = {table: found for table, found in us.organisation.rows().items() if not table.startswith(beside)}
+    """Every row of an organisation, but for when its keys were used last."""
+    rows = us.organisation.rows()
     return {**rows, "api_keys": [{**key, "last_used_at": None} for key in rows["api_keys"]]}
 
 

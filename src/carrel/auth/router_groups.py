@@ -26,7 +26,7 @@ async def create_group(wanted: NewGroup, groups: Service) -> Group:
 
 @router.get("/{group_id}", operation_id="get_group", dependencies=[requires("admin")])
 async def get_group(group_id: GroupId, groups: Service) -> Group:
-    """One group."""
+    """One group of people."""
     return await groups.get(group_id)
 
 

@@ -174,7 +174,7 @@ class TestServed:
 
         assert (await browser.get(refused["type"])).json()["code"] == refused["code"]
 
-    @pytest.mark.parametrize("code", ["nothing", "problem", "..", "%00", "<script>", "x" * 10_000])
+    @pytest.mark.parametrize("code", ["nothing", "problem", "..", "%00", "<script>", "x" * 100])
     async def test_problems_that_nobody_has_are_not_found(self, browser, code):
         answer = await browser.get(f"/problems/{code}", headers={"accept": "text/html"})
 

@@ -16,7 +16,7 @@ def read(source: Source) -> Content:
     text = source.decoded.text
     delimiter = _delimiter(text, source)
     # The reader's own limit would be an error in the middle of a file.
-    csv.field_size_limit(max(len(text), 1))
+    csv.field_size_limit(max(len(text), csv.field_size_limit()))
     rows = list(csv.reader(_lines(text), delimiter=delimiter))
     if any(len(cell) > _LONGEST_CELL for row in rows for cell in row):
         rows = list(csv.reader(_lines(text), delimiter=delimiter, quoting=csv.QUOTE_NONE))
