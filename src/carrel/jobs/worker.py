@@ -36,6 +36,8 @@ SILENCE = timedelta(minutes=5)
 FAREWELL = 2.0
 """How long a stopping worker may take to give its jobs back."""
 CONTENTION_TRIES = 5
+LONGEST_PAUSE = timedelta(minutes=1)
+"""For a job that has lost workers, and perhaps was only in hand when they were killed."""
 
 log = structlog.get_logger(__name__)
 
@@ -191,7 +193,7 @@ class Worker:
     async def _recover_one(self, job: Expired) -> None:
         told = log.bind(job=str(job.id), task=job.task, tenant=str(job.tenant_id), worker=job.worker)
         try:
-            delay = self.backoff.delay(job.losses + 1, random.random())  # noqa: S311  (no secret)
+            delay = min(LONGEST_PAUSE, self.backoff.delay(job.losses + 1, random.random()))  # noqa: S311  (no secret)
             if await self._means.outcomes.recover(job, delay):
                 told.warning("jobs.worker_lost", attempt=job.attempt, lost=job.losses + 1, alone=job.alone)
         except OUTAGES:
