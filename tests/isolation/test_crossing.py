@@ -19,7 +19,7 @@ async def test_what_others_have_is_told_to_operators_only(neighbours: Neighbours
         "job": (f"/api/jobs/{them.job}", them.job),
         "key": (f"/api/documents/{them.key}", them.key),
     }
-    before = them.organisation.rows()["audit_events"]
+    before = them.home.rows(them.organisation.tenant)["audit_events"]
     answers = [await us.organisation.call("GET", path) for path, _ in wanted.values()]
     await us.home.app.state.kit.observer.close()
 
@@ -35,4 +35,4 @@ async def test_what_others_have_is_told_to_operators_only(neighbours: Neighbours
     assert {event.details["other"] for event in ours} == {str(them.organisation.tenant)}
     assert not leaks(own, them)
     assert any(event["action"] == "access.refused" for event in own.json()["data"])
-    assert them.organisation.rows()["audit_events"] == before
+    assert them.home.rows(them.organisation.tenant)["audit_events"] == before
