@@ -9,7 +9,7 @@ from carrel.auth.schemas_people import UserChange, UserFilter, UserRecord
 from carrel.auth.schemas_users import UserId
 from carrel.infra.web import Page, Paged, Router, provided, requires
 
-router = Router(prefix="/api/admin/users", tags=["operation"])
+router = Router(prefix="/api/admin/users", tags=["operators"])
 
 Everybody = Annotated[People, provided(People)]
 

@@ -260,6 +260,11 @@ class TestCommands:
         assert words[-2] == "-d"
         assert json.loads(words[-1]) == text
 
+    def test_the_header_takes_keys_and_the_tokens_of_people(self):
+        [command] = commands("get", "/api/auth/me", {"security": [{}]}, {})
+
+        assert shlex.split(command)[-2:] == ["-H", "Authorization: Bearer $CARREL_KEY"]
+
     def test_a_form_is_sent_field_by_field(self):
         example = {"file": "(bytes)", "tags": ["a", "it's"]}
         operation = {"requestBody": {"content": {"multipart/form-data": {"example": example}}}}

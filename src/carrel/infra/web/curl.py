@@ -32,7 +32,8 @@ def _start(method: str, path: str, operation: Mapping[str, Any]) -> Iterator[str
     chosen = "" if method == "get" else f" -X {method.upper()}"
     yield f'curl{chosen} "$CARREL_URL{place}{_query(operation)}"'
     if operation.get("security"):
-        yield '-H "X-API-Key: $CARREL_KEY"'
+        # Of the two headers the one that takes a person's token as well: what concerns an account takes no key.
+        yield '-H "Authorization: Bearer $CARREL_KEY"'
 
 
 def _body(kind: str, example: Any) -> list[str]:

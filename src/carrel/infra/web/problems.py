@@ -139,7 +139,8 @@ def _field(place: Sequence[object]) -> str:
 def _of_status(request: Request, error: HTTPException) -> Problem:
     path, method = request.scope["path"][:LONGEST_NAME], request.method
     if error.status_code == 404:
-        return errors.NotFound(f"There is nothing at {path}.", hint="GET /openapi.json lists every path.")
+        hint = "People find every path at /docs, programs at /openapi.json."
+        return errors.NotFound(f"There is nothing at {path}.", hint=hint)
     if error.status_code == 405:
         return errors.MethodNotAllowed(f"{path} does not answer to {method}.", hint="See the Allow header.")
     return errors.BadRequest(str(error.detail), hint="Check the body and its Content-Type.")

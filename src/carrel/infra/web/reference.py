@@ -30,7 +30,8 @@ def page(openapi: Mapping[str, Any], kinds: Iterable[Kind]) -> str:
 def _introduction(info: Mapping[str, Any]) -> str:
     return (
         f"<header><h1>{escape(info['title'])} <small>{escape(info['version'])}</small></h1>"
-        f"{prose(info.get('description', ''))}<p>The commands below need two variables:</p>"
+        f"{prose(info.get('description', ''))}<p>The commands below need two variables; the second is a key, "
+        "or the access token of a login for what keys may not do:</p>"
         "<pre><code>export CARREL_URL=http://127.0.0.1:8080\nexport CARREL_KEY=ck_…</code></pre>"
         '<p>For programs there is <a href="/openapi.json">openapi.json</a>.</p></header>'
     )
