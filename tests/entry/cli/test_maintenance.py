@@ -40,6 +40,16 @@ class TestDoctor:
         assert "not converted" in report["model"][1]
         assert not (place.folder / "later").exists()
 
+    def test_people_who_wait_for_mail_that_nobody_sends_are_pointed_out(self, place):
+        settings = {"ENVIRONMENT": "production", "REGISTRATION": "invite", "JWT_SECRET": "s" * 32}
+
+        unsent = levels(place.run("doctor", **settings))["mail"]
+        sent = levels(place.run("doctor", SMTP_HOST="mail.example.org", **settings))["mail"]
+
+        assert unsent[0] == "warning"
+        assert "Set SMTP_HOST" in unsent[1]
+        assert sent == ("ok", "goes to mail.example.org, port 587")
+
     def test_every_fault_is_found_in_one_go(self, place):
         ended = place.run(
             "doctor",

@@ -30,7 +30,7 @@ def sentences(ended):
 
 class TestServe:
     def test_it_starts_everything_says_so_calmly_and_ends_without_a_trace(self, place):
-        process = place.serving()
+        process = place.serving(REGISTRATION="open")
         alive = httpx.get(f"{place.url}/health").status_code
         banner, run_file = place.prose, place.data / "run.json"
         mode, key = stat.S_IMODE(run_file.stat().st_mode), place.key
@@ -42,6 +42,7 @@ class TestServe:
         assert len(banner) <= 10
         assert [line for line in banner if DATABASE_LINE in line] == banner[:1]
         assert any(key in line for line in banner)
+        assert any("anybody may register" in line and "links go to this log" in line for line in banner)
         assert status == 0, place.said
         assert seconds < STOPS_WITHIN
         assert not run_file.exists()

@@ -16,7 +16,7 @@ from carrel.entry.cli.users import users
 
 app = typer.Typer(
     name="carrel",
-    help="Documents go in; passages and cited answers come out.",
+    help="Documents go in; passages come out, each with its place in its document.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -50,7 +50,7 @@ def carrel(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show which release this is.")
     ] = False,
 ) -> None:
-    """Documents go in; passages and cited answers come out."""
+    """Documents go in; passages come out, each with its place in its document."""
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 audit = typer.Typer(name="audit", help="Check the audit log, or write it into a file.", no_args_is_help=True)
 
 CHAINS_AT_ONCE = 100
-Slug = Annotated[str | None, typer.Option("--organization", help="The slug of an organisation.")]
+Slug = Annotated[str | None, typer.Option("--organization", help="The slug of an organization.")]
 
 
 class NoDatabase(Problem):
@@ -40,7 +40,7 @@ class AuditLogBroken(Problem):
 
 @audit.command()
 def verify(organization: Slug = None) -> None:
-    """Check that no event was changed, removed or added. Looks at every log, or that of one organisation.
+    """Check that no event was changed, removed or added. Looks at every log, or that of one organization.
 
     Prints for each log the number and the hash of its last event: kept elsewhere, they also show a log that was written
     anew as a whole. Exits with 1 where something is wrong.
@@ -51,14 +51,14 @@ def verify(organization: Slug = None) -> None:
 @audit.command()
 def export(
     organization: Slug = None,
-    server: Annotated[bool, typer.Option("--server", help="The log of what belongs to no organisation.")] = False,
+    server: Annotated[bool, typer.Option("--server", help="The log of what belongs to no organization.")] = False,
     form: Annotated[str, typer.Option("--format", help="ndjson or csv.")] = "ndjson",
     since: Annotated[datetime | None, typer.Option("--from", help="Events from this moment on (UTC).")] = None,
     until: Annotated[datetime | None, typer.Option("--to", help="Events before this moment (UTC).")] = None,
 ) -> None:
-    """Print a log, oldest event first: of one organisation, or with --server of the server."""
+    """Print a log, oldest event first: of one organization, or with --server of the server."""
     if (organization is None) != server:
-        raise typer.BadParameter("Give either --organization or --server.")
+        raise typer.BadParameter("Give either --organization SLUG (the first one is `default`) or --server.")
     if form not in {"ndjson", "csv"}:
         raise typer.BadParameter("It is ndjson or csv.", param_hint="--format")
     _run(lambda database: _export(database, organization, form, (since, until)))

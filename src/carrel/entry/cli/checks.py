@@ -51,6 +51,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         "model": model,
         "database": database,
         "Redis": redis,
+        "mail": mail,
         "server": server,
     }
     yield Finding("ok", "version", f"Carrel {__version__}")
@@ -160,6 +161,16 @@ def redis(settings: Settings) -> Finding:
     return Finding(
         "warning", "Redis", "does not answer; Carrel runs without it. Start it, or correct or unset REDIS_URL."
     )
+
+
+def mail(settings: Settings) -> Finding:
+    if settings.mail.host is not None:
+        return Finding("ok", "mail", f"goes to {settings.mail.host}, port {settings.mail.port}")
+    if settings.environment != "production":
+        return Finding("ok", "mail", "off; links for people are written to the log")
+    if settings.accounts.registration == "closed":
+        return Finding("ok", "mail", "off; nobody can ask for a new password")
+    return Finding("warning", "mail", "off, so nobody can register or be invited. Set SMTP_HOST and MAIL_FROM.")
 
 
 async def _ask_redis(settings: Settings) -> str:

@@ -43,7 +43,19 @@ def _welcome(settings: Settings, url: str, data_dir: Path, known: str | None) ->
     say(f"  API reference  {url}/docs")
     say(f"  data           {data_dir}, with {database}")
     say(f"  admin key      {_key_line(settings, data_dir / keyfile.NAME, known)}")
+    if settings.accounts.registration != "closed":
+        say(f"  people         {_people_line(settings)}")
     say("Ctrl-C stops it.")
+
+
+def _people_line(settings: Settings) -> str:
+    """Who may come in, and where the links for them go."""
+    who = "anybody may register" if settings.accounts.registration == "open" else "whoever is invited may join"
+    if settings.mail.host is not None:
+        return f"{who}; links go by mail ({settings.mail.host})"
+    if settings.environment == "production":
+        return f"{who}, but no mail can be sent: set SMTP_HOST"
+    return f"{who}; links go to this log, as SMTP_HOST is not set"
 
 
 def _key_line(settings: Settings, file: Path, known: str | None) -> str:

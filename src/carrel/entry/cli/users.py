@@ -12,7 +12,7 @@ from carrel.entry.cli.screen import problems_in_words
 if TYPE_CHECKING:
     from carrel.entry.cli.people import Registry
 
-users = typer.Typer(name="users", help="People and their accounts.", no_args_is_help=True)
+users = typer.Typer(name="users", help="People and their accounts, also while no server runs.", no_args_is_help=True)
 
 Email = Annotated[str, typer.Argument(help="The e-mail address of the account.")]
 
@@ -33,7 +33,7 @@ class RoleChoice(StrEnum):
 
 @users.callback()
 def _group() -> None:
-    """People and their accounts."""
+    """People and their accounts, also while no server runs."""
 
 
 @users.command("list")
@@ -53,10 +53,12 @@ def create(
     organization: Annotated[str, typer.Option(help="The slug of the organization to belong to.")] = "default",
     role: Annotated[RoleChoice, typer.Option(help="The role there.")] = RoleChoice.MEMBER,
     name: Annotated[str, typer.Option(help="What others call them.")] = "",
-    operator: Annotated[bool, typer.Option("--operator", help="May use the operators' routes.")] = False,
+    operator: Annotated[
+        bool, typer.Option("--operator", help="May look after the whole server: its organizations and people.")
+    ] = False,
     link: Annotated[bool, typer.Option("--link", help="Ask for no password; print a link to choose one.")] = False,
 ) -> None:
-    """Make an account. The password is asked for, or read from a pipe."""
+    """Make an account. The password is asked for or read from a pipe, or chosen by a link (--link)."""
     with problems_in_words():
         registry = _registry()
         wanted = {"email": email, "organization": organization, "role": role.value, "name": name or None}
@@ -67,14 +69,14 @@ def create(
 def operator(
     email: Email, revoke: Annotated[bool, typer.Option("--revoke", help="Take the right away again.")] = False
 ) -> None:
-    """Let somebody use the operators' routes, which reach all organizations."""
+    """Let somebody look after the whole server: its organizations and people."""
     with problems_in_words():
         _registry().change(email, operator=not revoke)
 
 
 @users.command()
 def tier(email: Email, level: Annotated[Tier, typer.Argument(help="What the person may use.")]) -> None:
-    """Give somebody another tier."""
+    """Give somebody another tier, which multiplies the rate limit."""
     with problems_in_words():
         _registry().change(email, tier=level.value)
 
