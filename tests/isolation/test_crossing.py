@@ -18,6 +18,8 @@ async def test_what_others_have_is_told_to_operators_only(neighbours: Neighbours
         "document": (f"/api/documents/{them.document}", them.document),
         "job": (f"/api/jobs/{them.job}", them.job),
         "key": (f"/api/documents/{them.key}", them.key),
+        "collection": (f"/api/collections/{them.collection}", them.collection),
+        "group": (f"/api/organization/groups/{them.group}", them.group),
     }
     before = them.home.rows(them.organisation.tenant)["audit_events"]
     answers = [await us.organisation.call("GET", path) for path, _ in wanted.values()]

@@ -66,6 +66,7 @@ OWNERS_OF_CONTENT = """
     SELECT 'document' AS kind, tenant_id AS tenant FROM documents WHERE id = %(id)s
     UNION ALL SELECT 'job', tenant_id FROM jobs WHERE id = %(id)s
     UNION ALL SELECT 'key', tenant_id FROM api_keys WHERE id = %(id)s
+    UNION ALL SELECT 'collection', tenant_id FROM collections WHERE id = %(id)s
 """
 OWNERS_OF_PEOPLE = """
     SELECT 'organization' AS kind, o.id AS tenant FROM organizations o
@@ -75,6 +76,7 @@ OWNERS_OF_PEOPLE = """
     UNION ALL SELECT 'session', tenant_id FROM sessions
               WHERE id = %(id)s AND user_id IS DISTINCT FROM %(asking)s::uuid
     UNION ALL SELECT 'invitation', tenant_id FROM invitations WHERE id = %(id)s
+    UNION ALL SELECT 'group', tenant_id FROM groups WHERE id = %(id)s
 """
 
 
@@ -163,9 +165,9 @@ class Owners:
     tenant: TenantId
 
     async def of_content(self, wanted: UUID) -> list[Owned]:
-        """Documents, jobs and keys with this id. Needs a transaction of an operator."""
+        """Documents, jobs, keys and collections with this id. Needs a transaction of an operator."""
         return await self.db.all(Owned, OWNERS_OF_CONTENT, id=wanted)
 
     async def of_people(self, wanted: UUID, asking: UUID | None) -> list[Owned]:
-        """Organisations, people, sessions and invitations, but not those of who asks. Needs one of the gate."""
+        """Organisations, people, sessions, invitations and groups, but not those of who asks. Needs one of the gate."""
         return await self.db.all(Owned, OWNERS_OF_PEOPLE, id=wanted, tenant=self.tenant, asking=asking)
