@@ -1,8 +1,8 @@
 """Writing into the audit log: `record`, in the transaction of what an event tells of."""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from carrel.auth.audit_actions import Action
@@ -73,15 +73,30 @@ async def record(db: Executor, event: Event) -> None:
     await rows.add(entry, digest_of(entry))
 
 
+async def record_all(db: Executor, events: Iterable[Event]) -> None:
+    """Write events into the logs of several organisations, and into that of the server at last."""
+    # In one order, so that two who write into the same logs never wait for each other in a circle.
+    for event in sorted(events, key=lambda event: (event.tenant == SERVER, event.tenant)):
+        await record(db, event)
+
+
 async def record_of_person(db: Executor, user: UserId, event: Event) -> None:
-    """Write an event about a person into the logs of all their organisations, and into the log of `event` at last.
+    """Write an event about a person into the log of `event` and those of all their organisations.
 
     Needs a transaction of the gate.
     """
-    homes = {one.tenant for one in await Standings(db).of(user)} - {event.tenant}
-    # In one order, so that two who write about the same person never wait for each other in a circle.
-    for tenant in [*sorted(homes), event.tenant]:
-        await record(db, Event(tenant, event.action, event.actor, event.target, event.details, event.outcome))
+    await record_all(db, await of_person(db, user, event))
+
+
+async def of_person(db: Executor, user: UserId, event: Event) -> list[Event]:
+    """An event as it goes into its own log and those of all organisations of a person. Needs one of the gate."""
+    homes = {one.tenant for one in await Standings(db).of(user)} | {event.tenant}
+    return [replace(event, tenant=tenant) for tenant in homes]
+
+
+def also_of_server(event: Event) -> list[Event]:
+    """An event as it goes into the log of its organisation, and into that of the server."""
+    return [event, replace(event, tenant=SERVER)]
 
 
 def user_subject(user: UserId) -> str:

@@ -4,14 +4,16 @@ from dataclasses import dataclass
 
 from carrel.auth import throttle, totp
 from carrel.auth.account import wrong_password
+from carrel.auth.audit import Event, Target, record_all, user_subject
+from carrel.auth.audit_actions import Action
 from carrel.auth.desk import Desk
 from carrel.auth.errors_factors import SecondFactorExists, SecondFactorMissing, WrongCode
 from carrel.auth.records import Account
 from carrel.auth.repository_factors import FactorRows
 from carrel.auth.repository_users import UserRows
-from carrel.auth.schemas_factors import Confirmation, FactorChange, FactorState, NewFactor, RecoveryCodes
+from carrel.auth.schemas_factors import Confirmation, FactorChange, FactorState, NewFactor, Proof, RecoveryCodes
 from carrel.auth.schemas_users import Person
-from carrel.auth.second_step import spend
+from carrel.auth.second_step import recovery_code_used, spend
 from carrel.auth.throttle import Limit
 from carrel.core.clock import now
 from carrel.infra.db import Executor
@@ -62,17 +64,22 @@ class Factors:
         if step is None or not await self._rows.confirm(factor.secret, step, moment):
             raise WrongCode("The code is not the present one.", hint="Set the clock of the device, and try the next.")
         await throttle.give_back(self.db, limits)
-        return await self._new_codes()
+        codes = await self._new_codes()
+        await self._record(Action.SECOND_FACTOR_ENROLLED)
+        return codes
 
     async def disable(self, wanted: FactorChange) -> None:
         """Logins ask for no code any more. Raises `WrongPassword`, `WrongCode`, `TooManyAttempts`."""
         await self._proven(wanted)
         await self._rows.remove()
+        await self._record(Action.SECOND_FACTOR_DISABLED, wanted)
 
     async def renew_codes(self, wanted: FactorChange) -> RecoveryCodes:
         """Ten new recovery codes; the former are worthless. Raises as `disable` does."""
         await self._proven(wanted)
-        return await self._new_codes()
+        codes = await self._new_codes()
+        await self._record(Action.RECOVERY_CODES_RENEWED, wanted)
+        return codes
 
     async def _proven(self, wanted: FactorChange) -> None:
         await self._recognised(wanted.current_password)
@@ -82,6 +89,12 @@ class Factors:
         await self.desk.throttle.take(limits)
         await spend(self.db, self.desk.vault, self.person.user, wanted)
         await throttle.give_back(self.db, limits)
+
+    async def _record(self, action: Action, proof: Proof | None = None) -> None:
+        spent = proof is not None and proof.recovery_code is not None
+        home, user = self.person.tenant, self.person.user
+        told = [Event(home, action, user_subject(user), Target("user", user))]
+        await record_all(self.db, [recovery_code_used(home, user), *told] if spent else told)
 
     async def _recognised(self, password: str) -> Account:
         limits = [Limit("change", str(self.person.user), 10)]

@@ -6,6 +6,9 @@ from uuid import UUID
 
 import psycopg
 
+from carrel.auth.audit import Event, Target, record
+from carrel.auth.audit_actions import Action
+from carrel.auth.audit_chain import Detail
 from carrel.auth.errors_users import GroupNameTaken, GroupNotFound, MemberNotFound
 from carrel.auth.repository_groups import GroupRows
 from carrel.auth.schemas_groups import Group, GroupChange, GroupId, GroupMember, NewGroup
@@ -25,6 +28,8 @@ class Groups:
 
     db: Executor
     tenant: TenantId
+    actor: str
+    """Who asks, as the audit log names them."""
 
     @property
     def _rows(self) -> GroupRows:
@@ -49,22 +54,29 @@ class Groups:
         group = Group(GroupId(uuid7()), wanted.name, wanted.description, 0, now())
         if not await self._rows.add(group):
             _refuse_name(wanted.name)
+        await self._record(Action.GROUP_CREATED, group.id, name=group.name)
         return group
 
     async def change(self, group: GroupId, wanted: GroupChange) -> Group:
         """Raises `GroupNotFound`, `GroupNameTaken`."""
         await self._hold(group)
+        before = await self.get(group)
         given = wanted.model_dump(exclude_unset=True)
         try:
             await self._rows.change(group, given.get("name"), given.get("description"))
         except psycopg.errors.UniqueViolation:
             _refuse_name(wanted.name)
-        return await self.get(group)
+        after = await self.get(group)
+        changed = [name for name in ("name", "description") if getattr(before, name) != getattr(after, name)]
+        if changed:
+            await self._record(Action.GROUP_CHANGED, group, name=after.name, changed=changed)
+        return after
 
     async def remove(self, group: GroupId) -> None:
         """Remove a group. What names it as a reader goes on doing so, and lets nobody in by that."""
         await self._hold(group)
         await self._rows.remove(group)
+        await self._record(Action.GROUP_REMOVED, group)
 
     async def members(self, group: GroupId, paging: Paging) -> Page[GroupMember]:
         """Who is in it. Raises `GroupNotFound`."""
@@ -82,17 +94,22 @@ class Groups:
         await self._hold(group)
         if not await self._rows.hold_member(user):
             raise MemberNotFound("No member of this organization has this id.", user_id=str(user))
-        await self._rows.put(group, user, now())
+        if await self._rows.put(group, user, now()):
+            await self._record(Action.GROUP_MEMBER_ADDED, group, user=str(user))
 
     async def take(self, group: GroupId, user: UserId) -> None:
         """Take somebody out of a group. Raises `GroupNotFound`, `MemberNotFound`."""
         await self._hold(group)
         if not await self._rows.take(group, user):
             raise MemberNotFound("No member of this group has this id.", user_id=str(user))
+        await self._record(Action.GROUP_MEMBER_REMOVED, group, user=str(user))
 
     async def _hold(self, group: GroupId) -> None:
         if not await self._rows.hold(group):
             raise _not_found(group)
+
+    async def _record(self, action: Action, group: GroupId, **details: Detail) -> None:
+        await record(self.db, Event(self.tenant, action, self.actor, Target("group", group), details))
 
 
 def _not_found(group: GroupId) -> GroupNotFound:

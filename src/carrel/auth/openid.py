@@ -2,14 +2,16 @@
 
 import hmac
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import structlog
 
 from carrel.auth import throttle
-from carrel.auth.audit import record
+from carrel.auth.audit import SERVER, Event, Target, of_person, record_all, user_subject
+from carrel.auth.audit_actions import Action
+from carrel.auth.audit_chain import Detail
 from carrel.auth.desk import Desk, standing_of
 from carrel.auth.emails import key_of
 from carrel.auth.errors_openid import OidcLoginFailed, OidcMisconfigured, OidcNotConfigured, OidcRefused
@@ -24,10 +26,10 @@ from carrel.auth.repository_people import PeopleRows
 from carrel.auth.repository_users import UserRows
 from carrel.auth.roles import OWNER, RoleName
 from carrel.auth.schemas_openid import Arrival, Departure, Guest, SingleSignOn
-from carrel.auth.schemas_users import Device, SignedIn, UserId
+from carrel.auth.schemas_users import Device, Member, SignedIn, UserId
 from carrel.auth.second_step import signed_in
 from carrel.core.clock import now
-from carrel.core.ids import uuid7
+from carrel.core.ids import TenantId, uuid7
 from carrel.infra.db import Executor
 
 FLOW_KEY = "openid flows"
@@ -67,10 +69,11 @@ class OpenIdLogins:
             claims = {**claims, **await provider.more_claims(grant, claims["sub"])}
         guest = guest_of(claims, provider.settings)
         async with self.desk.transaction() as db:
-            user = await Reception(db, provider, now()).admit(guest)
+            reception = Reception(db, provider, now())
+            user = await reception.admit(guest)
             await throttle.give_back(db, limits)
             begun = await self.desk.sessions.begin(db, await standing_of(db, user), self.device)
-            await record(db, signed_in(begun))
+            await record_all(db, [*reception.events, signed_in(begun)])
             return begun
 
     @property
@@ -102,6 +105,8 @@ class Reception:
     db: Executor
     provider: Provider
     moment: datetime
+    events: list[Event] = field(default_factory=list)
+    """What was done, for the audit log, which comes last."""
 
     async def admit(self, guest: Guest) -> UserId:
         """Whoever the guest is here, with the role that follows. Raises `OidcRefused`, `EmailTaken`, `UserDisabled`."""
@@ -111,6 +116,9 @@ class Reception:
             user = await self._linked_or_made(guest)
             if not await identities.add(issuer, guest.subject, user, self.moment):
                 raise OidcLoginFailed("The same person has come twice at once.", hint=AGAIN)
+            linked = Event(SERVER, Action.IDENTITY_LINKED, user_subject(user), Target("user", user), {"issuer": issuer})
+            # Before they are placed: an organisation that they join now learns of that.
+            self.events.extend(await of_person(self.db, user, linked))
         account = await UserRows(self.db).hold_by_id(user)
         if account is None or not account.enabled:
             raise UserDisabled("The account is disabled.", hint="Ask the operator of this server to enable it.")
@@ -151,14 +159,19 @@ class Reception:
         owners, member = await rows.hold_owners(), await rows.hold(user)
         if member is None:
             await rows.join(user, role, self.moment)
+            self._note(tenant, Action.MEMBER_JOINED, user, role=role)
         elif settings.role_claim is not None and member.role != role:
-            await self._change(rows, user, role, is_last_owner=member.role == OWNER and owners < 2)
+            await self._change(rows, member, role, is_last_owner=member.role == OWNER and owners < 2)
 
-    async def _change(self, rows: MemberRows, user: UserId, role: RoleName, *, is_last_owner: bool) -> None:
+    async def _change(self, rows: MemberRows, member: Member, role: RoleName, *, is_last_owner: bool) -> None:
         if is_last_owner:
-            log.warning("the last owner keeps the role", user=str(user), role=role)
+            log.warning("the last owner keeps the role", user=str(member.user_id), role=role)
             return
-        await rows.set_role(user, role)
+        await rows.set_role(member.user_id, role)
+        self._note(rows.tenant, Action.MEMBER_ROLE_CHANGED, member.user_id, **{"from": member.role, "to": role})
+
+    def _note(self, tenant: TenantId, action: Action, user: UserId, **details: Detail) -> None:
+        self.events.append(Event(tenant, action, user_subject(user), Target("member", user), details))
 
 
 def _code_of(arrival: Arrival, provider: Provider) -> str:

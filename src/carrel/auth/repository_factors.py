@@ -77,9 +77,11 @@ class FactorRows:
     async def reseal(self, old: bytes, new: bytes) -> None:
         await self.db.execute(RESEAL, user=self.user, old=old, new=new)
 
-    async def remove(self) -> None:
-        await self.db.execute(REMOVE, user=self.user)
+    async def remove(self) -> bool:
+        """Whether there was one, be it one that was never confirmed."""
+        removed = await self.db.execute(REMOVE, user=self.user) == 1
         await self.db.execute(DROP_CODES, user=self.user)
+        return removed
 
     async def replace_codes(self, hashes: Sequence[bytes]) -> None:
         await self.db.execute(DROP_CODES, user=self.user)

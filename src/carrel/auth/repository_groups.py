@@ -108,8 +108,9 @@ class GroupRows:
         """Whether somebody belongs to the organisation; if so, they do until this transaction ends."""
         return await self.db.value(HOLD_MEMBER, tenant=self.tenant, user=user) is not None
 
-    async def put(self, group: GroupId, user: UserId, moment: datetime) -> None:
-        await self.db.execute(PUT, tenant=self.tenant, id=group, user=user, now=moment)
+    async def put(self, group: GroupId, user: UserId, moment: datetime) -> bool:
+        """Whether somebody was not yet in the group."""
+        return await self.db.execute(PUT, tenant=self.tenant, id=group, user=user, now=moment) == 1
 
     async def take(self, group: GroupId, user: UserId) -> bool:
         """Whether somebody was in the group, and is not any more."""

@@ -15,4 +15,4 @@ async def create_token(wanted: TokenRequest, tokens: Annotated[TenantTokens, pro
 
     It never allows more than its key does at the time, ends with it, draws on its rate limit, and makes no tokens.
     """
-    return tokens.make(wanted)
+    return await tokens.make(wanted)

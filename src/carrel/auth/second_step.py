@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from carrel.auth import throttle
-from carrel.auth.audit import Event, record, user_subject
+from carrel.auth.audit import Event, Target, record_all, user_subject
 from carrel.auth.audit_actions import Action
 from carrel.auth.desk import Desk, standing_of
 from carrel.auth.errors_factors import InvalidTicket, SecondFactorRequired, WrongCode
@@ -81,7 +81,10 @@ class Threshold:
             await throttle.give_back(db, [*limits, *throttle.of_tickets(self.device.address)])
             standing = await standing_of(db, ticket.user_id, ticket.organization)
             begun = await self.desk.sessions.begin(db, standing, self.device)
-            await record(db, signed_in(begun))
+            told = [signed_in(begun)]
+            if wanted.recovery_code is not None:
+                told.insert(0, recovery_code_used(begun.organization.id, ticket.user_id))
+            await record_all(db, told)
             return begun
 
 
@@ -115,6 +118,11 @@ async def _spend_step(rows: FactorRows, vault: Vault, code: str) -> bool:
 def signed_in(begun: SignedIn) -> Event:
     """What the audit log says of a session that has begun by a login."""
     return Event(begun.organization.id, Action.LOGIN_SUCCEEDED, user_subject(begun.user.id))
+
+
+def recovery_code_used(home: TenantId, user: UserId) -> Event:
+    """What the audit log of an organisation says of a recovery code that was used up."""
+    return Event(home, Action.RECOVERY_CODE_USED, user_subject(user), Target("user", user))
 
 
 def settled(outcome: SignedIn | Halfway) -> SignedIn:

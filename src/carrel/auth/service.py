@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from carrel.auth.audit import SERVER, SYSTEM, Event, Target, record
+from carrel.auth.audit import SERVER, SYSTEM, Event, Target, also_of_server, record, record_all
 from carrel.auth.audit_actions import Action
+from carrel.auth.audit_chain import Detail
 from carrel.auth.errors import (
     ExpiryInThePast,
     KeyNotFound,
@@ -30,7 +31,20 @@ from carrel.infra.db import Executor
 from carrel.infra.web import Caller, Page, Paging
 
 # Writing into the audit log is open to other rooms as well.
-__all__ = ["SERVER", "SYSTEM", "Action", "Event", "Keys", "Target", "key_event", "record", "row_of"]
+__all__ = [
+    "SERVER",
+    "SYSTEM",
+    "Action",
+    "Detail",
+    "Event",
+    "Keys",
+    "Target",
+    "also_of_server",
+    "key_event",
+    "record",
+    "record_all",
+    "row_of",
+]
 
 REMEDIES: Mapping[Origin, str] = {
     "setting": "Set another ADMIN_API_KEY and restart the server: it revokes this one.",

@@ -1,9 +1,11 @@
 """Users in and out in numbers: all lines of a file or none, unless only some are wanted."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from carrel.auth import people_log
+from carrel.auth.audit import SYSTEM, Event, record_all
 from carrel.auth.desk import require_strong
 from carrel.auth.emails import key_of
 from carrel.auth.errors_people import UserLineInvalid
@@ -23,6 +25,7 @@ from carrel.core.ids import TenantId, uuid7
 from carrel.infra.db import Database, Executor, Role
 
 USUAL_ROLE: RoleName = "member"
+Roles = tuple[RoleName | None, RoleName | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +43,16 @@ class Import:
         prepared = [await self._prepared(entry, hashes, advance) for entry in entries]
         work = self.database.unit(Role.GATE)
         try:
-            results = [await _applied(work, entry, hashed) for entry, hashed in prepared]
+            roll = Roll(work, now())
+            results = [await _applied(roll, entry, hashed) for entry, hashed in prepared]
+            failed = any(result.outcome == "failed" for result in results)
+            counts = not dry_run and (partial or not failed)
+            if counts:
+                await record_all(work, people_log.summed(results, roll.events))
         except BaseException:
             await work.abandon()
             raise
-        failed = any(result.outcome == "failed" for result in results)
-        await (work.abandon() if dry_run or (failed and not partial) else work.finish())
+        await (work.finish() if counts else work.abandon())
         return results
 
     async def _prepared(
@@ -81,6 +88,8 @@ class Roll:
 
     db: Executor
     moment: datetime
+    events: list[Event] = field(default_factory=list)
+    """What was done, for the audit log, which comes last."""
 
     async def apply(self, line: UserLine, hashed: str | None) -> Outcome:
         """Raises `UserLineInvalid` or `LastOwner`."""
@@ -89,10 +98,10 @@ class Roll:
         if known is None:
             await self._enter(line, hashed, place)
             return "created"
-        role = await self._role_to_set(known.id, place, line.role)
+        former, role = await self._role_to_set(known.id, place, line.role)
         changed = await self._change(known, line, hashed)
         if place is not None and role is not None:
-            await self._join(known.id, place, role)
+            await self._join(known.id, place, role, former)
         return "changed" if changed or role is not None else "unchanged"
 
     async def create(self, line: UserLine, hashed: str | None) -> None:
@@ -100,6 +109,7 @@ class Roll:
         if await PeopleRows(self.db).known(key_of(line.email)) is not None:
             raise EmailTaken("An account has this e-mail address.", hint="Choose another address.")
         await self.apply(line, hashed)
+        await record_all(self.db, self.events)
 
     async def _place(self, slug: str | None) -> TenantId | None:
         if slug is None:
@@ -115,22 +125,23 @@ class Roll:
         if not await UserRows(self.db).add(account, key_of(line.email), self.moment, verified=True):
             raise UserLineInvalid("Somebody has taken this address a moment ago.", hint="Run the import again.")
         await PeopleRows(self.db).change(account.id, _decided(line))
+        self.events.append(people_log.created(account.id, operator=line.operator is True))
         if place is not None:
             await self._join(account.id, place, line.role or USUAL_ROLE)
 
-    async def _role_to_set(self, user: UserId, place: TenantId | None, role: RoleName | None) -> RoleName | None:
-        """The role that is not yet there. Raises `LastOwner`."""
+    async def _role_to_set(self, user: UserId, place: TenantId | None, role: RoleName | None) -> Roles:
+        """The role that is there, and the one that shall be there instead, if any. Raises `LastOwner`."""
         if place is None:
-            return None
+            return None, None
         rows = MemberRows(self.db, place)
         owners, member = await rows.hold_owners(), await rows.hold(user)
         if member is None:
-            return role or USUAL_ROLE
+            return None, role or USUAL_ROLE
         if role is None or role == member.role:
-            return None
+            return member.role, None
         if member.role == OWNER and owners < 2:
             raise LastOwner("The organization would have no owner.", hint="Make somebody else an owner first.")
-        return role
+        return member.role, role
 
     async def _change(self, known: Known, line: UserLine, hashed: str | None) -> bool:
         people, new_password = PeopleRows(self.db), hashed is not None and hashed != known.password_hash
@@ -143,19 +154,26 @@ class Roll:
             await people.set_password(known.id, hashed)
         if new_password or (line.enabled is False and known.enabled):
             await PersonalSessions(self.db, known.id).revoke_all(self.moment)
-        return bool(differs) or new_password
+        changed = differs | ({"password"} if new_password else set())
+        if changed:
+            self.events.append(people_log.changed(SYSTEM, known.id, changed, wanted))
+        return bool(changed)
 
-    async def _join(self, user: UserId, place: TenantId, role: RoleName) -> None:
+    async def _join(self, user: UserId, place: TenantId, role: RoleName, former: RoleName | None = None) -> None:
         rows = MemberRows(self.db, place)
         await rows.join(user, role, self.moment)
         await rows.set_role(user, role)
+        if former is None:
+            self.events.append(people_log.joined(place, user, role))
+        else:
+            self.events.append(people_log.role_changed(place, user, former, role))
 
 
-async def _applied(db: Executor, entry: Entry, hashed: str | None) -> Result:
+async def _applied(roll: Roll, entry: Entry, hashed: str | None) -> Result:
     if entry.line is None:
         return Result(entry.number, entry.email, "failed", entry.error or "")
     try:
-        return Result(entry.number, entry.email, await Roll(db, now()).apply(entry.line, hashed))
+        return Result(entry.number, entry.email, await roll.apply(entry.line, hashed))
     except (UserLineInvalid, LastOwner) as problem:
         return Result(entry.number, entry.email, "failed", problem.detail)
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 from uuid import UUID
 
+from carrel.auth.service import Action, Event, Target, record
 from carrel.core.access import Labels
 from carrel.core.ids import DocumentId
-from carrel.documents.placing import Places
+from carrel.documents.placing import Places, told
 from carrel.documents.schemas import DocumentRow
 from carrel.documents.schemas_access import DocumentChange
 from carrel.documents.service import Documents, require_match
@@ -33,6 +34,8 @@ class Changes:
     documents: Documents
     places: Places
     shelf: Labelled
+    actor: str
+    """Who asks, as the audit log names them."""
 
     async def change(self, document_id: DocumentId, wanted: DocumentChange, *, if_match: str | None) -> DocumentRow:
         """The document as it is now.
@@ -58,4 +61,16 @@ class Changes:
         self.places.require_seen(Labels(row.id, changed.tags, changed.collection_id, changed.readers))
         written = await self.documents.change(changed)
         await self.shelf.label(row.id, tags=changed.tags, collection=changed.collection_id, readers=changed.readers)
+        if changed.readers != row.readers:
+            await self._record(row, changed)
         return written
+
+    async def _record(self, before: DocumentRow, after: DocumentRow) -> None:
+        event = Event(
+            self.documents.tenant,
+            Action.DOCUMENT_READERS_CHANGED,
+            self.actor,
+            Target("document", after.id),
+            {**told(after.readers), "before": before.readers},
+        )
+        await record(self.documents.db, event)

@@ -9,11 +9,12 @@ from uuid import UUID
 
 import psycopg
 
+from carrel.auth.service import Action, Detail, Event, Target, record
 from carrel.core.access import Access
 from carrel.core.clock import now
 from carrel.core.ids import TenantId, uuid7
 from carrel.documents.errors import CollectionNotEmpty, CollectionNotFound, CollectionSlugTaken, OutOfReach
-from carrel.documents.placing import Places
+from carrel.documents.placing import Places, told
 from carrel.documents.repository_collections import CollectionRows, PlaceRows
 from carrel.documents.schemas_access import (
     SLUG_LENGTH,
@@ -47,6 +48,8 @@ class Collections:
     tenant: TenantId
     places: Places
     shelf: Moved
+    actor: str
+    """Who asks, as the audit log names them."""
 
     @property
     def _access(self) -> Access:
@@ -89,6 +92,7 @@ class Collections:
         )
         if not await self._rows.add(row):
             _refuse_slug(row.slug)
+        await self._record(Action.COLLECTION_CREATED, row)
         return row
 
     async def change(self, reference: str, wanted: CollectionChange, *, if_match: str | None) -> CollectionRow:
@@ -108,6 +112,7 @@ class Collections:
             _refuse_slug(changed.slug)
         if changed.readers != row.readers:
             await self.shelf.touch()
+            await self._record(Action.COLLECTION_READERS_CHANGED, changed, before=row.readers)
         return changed
 
     async def remove(self, reference: str, *, move_to: str | None, if_match: str | None) -> None:
@@ -120,13 +125,15 @@ class Collections:
         target = await self.places.held(move_to)
         row = await self._held(reference)
         require_match(row.etag, if_match)
-        await self._empty(row.id, target)
+        moved = await self._empty(row.id, target)
         await self._rows.remove(row.id)
+        await self._record(Action.COLLECTION_REMOVED, row, moved=moved)
 
-    async def _empty(self, collection: CollectionId, target: UUID | None) -> None:
+    async def _empty(self, collection: CollectionId, target: UUID | None) -> int:
+        """How many documents have gone elsewhere."""
         held, seen = await self._rows.holds(collection)
         if not held:
-            return
+            return 0
         if target is None or target == collection:
             raise CollectionNotEmpty(
                 "The collection holds documents.", hint="Say with `move_to` which other collection they go to."
@@ -138,12 +145,17 @@ class Collections:
             )
         moved = await self._rows.move(collection, CollectionId(target), moment=now())
         await self.shelf.collect(moved, target)
+        return len(moved)
 
     async def _held(self, reference: str) -> CollectionRow:
         # Locked first and read then, so that what is read is what it is now.
         if await PlaceRows(self.db, self.tenant, self._access).lock(reference) is None:
             raise _not_found(reference)
         return await self.get(reference)
+
+    async def _record(self, action: Action, row: CollectionRow, **more: Detail) -> None:
+        details = {**told(row.readers), **more}
+        await record(self.db, Event(self.tenant, action, self.actor, Target("collection", row.id), details))
 
     def _require_free(self) -> None:
         """Raises `OutOfReach` for credentials that reach some documents only: a collection is about others as well."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NoReturn, Protocol
 from uuid import UUID
 
+from carrel.auth.service import Detail
 from carrel.core.access import Access, Labels
 from carrel.core.ids import DocumentId, TenantId
 from carrel.documents.errors import OutOfReach, ReadersWithoutYou
@@ -70,6 +71,11 @@ class Places:
                 "The readers that you name do not include you.",
                 hint="Add yourself or one of your groups (GET /api/auth/me), or ask an administrator.",
             )
+
+
+def told(readers: Sequence[str] | None) -> dict[str, Detail]:
+    """Readers as the audit log keeps them: how many there are, because of long lists it takes the beginning."""
+    return {"readers": readers, "reader_count": None if readers is None else len(readers)}
 
 
 def _refuse(field: str, code: str, message: str) -> NoReturn:

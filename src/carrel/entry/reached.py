@@ -51,8 +51,8 @@ class Reached:
             Stream: self.stream,
             Documents: self.documents,
             Holdings: self.holdings,
-            Changes: lambda scope: Changes(self.documents(scope), self._places(scope), self._index(scope)),
-            Collections: lambda scope: Collections(scope.db, scope.tenant, self._places(scope), self._index(scope)),
+            Changes: self._changes,
+            Collections: self._collections,
             Chunks: lambda scope: Chunks.of(scope.db, scope.tenant, scope.caller.access),
         }
 
@@ -78,6 +78,12 @@ class Reached:
             shelf=self._index(scope),
             places=self._places(scope),
         )
+
+    def _changes(self, scope: Scope) -> Changes:
+        return Changes(self.documents(scope), self._places(scope), self._index(scope), scope.caller.subject)
+
+    def _collections(self, scope: Scope) -> Collections:
+        return Collections(scope.db, scope.tenant, self._places(scope), self._index(scope), scope.caller.subject)
 
     def _places(self, scope: Scope) -> Places:
         return Places(scope.db, scope.tenant, scope.caller.access, Directory(self.house.database, scope.tenant))

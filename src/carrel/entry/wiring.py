@@ -11,6 +11,7 @@ from carrel.admin.tasks import erase
 from carrel.auth.account import Accounts, person_of
 from carrel.auth.audit import SERVER
 from carrel.auth.audit_reading import AuditCheck, AuditExport, AuditLog, ServerLog
+from carrel.auth.audit_sampling import Sampler
 from carrel.auth.desk import Desk
 from carrel.auth.entrance import Entrance
 from carrel.auth.factors import Factors
@@ -20,7 +21,7 @@ from carrel.auth.members import AfterCommit, Invitations, Members
 from carrel.auth.people import People
 from carrel.auth.service import Keys
 from carrel.auth.signing import Ring
-from carrel.auth.tenant_tokens import TenantTokens
+from carrel.auth.tenant_tokens import NOTED, Notes, TenantTokens
 from carrel.core.access import EVERYTHING
 from carrel.core.clock import now
 from carrel.core.ids import JobId, TenantId
@@ -169,9 +170,15 @@ def for_organizations(rooms: Rooms, searches: SearchStock) -> Mapping[type, Prov
 
 def for_keys(ring: Ring) -> Mapping[type, Provider]:
     """What endpoints for API keys and the tokens made from them ask for."""
+    noted = Sampler(most=NOTED)
+
+    def tokens(scope: Scope) -> TenantTokens:
+        holder = holder_behind(scope.caller)
+        return TenantTokens(ring, holder, Notes(scope.db, noted))
+
     return {
         Keys: lambda scope: Keys(scope.db, scope.caller),
-        TenantTokens: lambda scope: TenantTokens(ring, holder_behind(scope.caller)),
+        TenantTokens: tokens,
     }
 
 
@@ -188,11 +195,11 @@ def for_people(desk: Desk) -> Mapping[type, Provider]:
         Ring: lambda scope: desk.ring,
         Entrance: lambda scope: Entrance(desk),
         Accounts: lambda scope: Accounts(scope.gate, desk, person_of(scope.caller)),
-        Groups: lambda scope: Groups(scope.gate, scope.tenant),
+        Groups: lambda scope: Groups(scope.gate, scope.tenant, scope.caller.subject),
         Members: lambda scope: Members(scope.gate, desk, scope.caller),
         Invitations: invitations,
         Factors: lambda scope: Factors(scope.gate, desk, person_of(scope.caller)),
-        People: lambda scope: People(scope.gate),
+        People: lambda scope: People(scope.gate, scope.caller.subject),
     }
 
 

@@ -240,3 +240,27 @@ class TestList:
         with psycopg.connect(empty_database) as connection:
             found = connection.execute("SELECT email, password_hash FROM users").fetchall()
         assert (made.returncode, found) == (0, [("lina@example.org", None)])
+
+
+class TestTheAuditLog:
+    def test_tells_what_commands_have_done_and_no_secret(self, running):
+        email = new_email()
+        piped(running, PASSWORD + "\n", "users", "create", email, "--role", "admin")
+        for arguments in (("tier", email, "pro"), ("disable", email), ("enable", email), ("enable", email)):
+            assert running.run("users", *arguments).returncode == 0
+
+        server, own = [
+            running.run("audit", "export", *which).stdout for which in (("--server",), ("--organization", "default"))
+        ]
+
+        who = json.loads(running.run("users", "list", email, "--json").stdout)["id"]
+        told = [event for event in map(json.loads, server.splitlines()) if event["target_id"] == who]
+        joined = [event for event in map(json.loads, own.splitlines()) if event["target_id"] == who]
+        assert [(event["actor"], event["action"], event["details"]) for event in told] == [
+            ("system", "user.created", {"operator": False}),
+            ("system", "user.changed", {"changed": ["tier"], "tier": "pro"}),
+            ("system", "user.changed", {"changed": ["enabled"], "enabled": False}),
+            ("system", "user.changed", {"changed": ["enabled"], "enabled": True}),
+        ]
+        assert [(event["action"], event["details"]) for event in joined] == [("member.joined", {"role": "admin"})]
+        assert PASSWORD not in server + own

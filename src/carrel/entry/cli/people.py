@@ -12,6 +12,7 @@ import typer
 from pydantic import ValidationError
 
 from carrel.auth import userfile
+from carrel.auth.audit import SYSTEM
 from carrel.auth.desk import require_strong
 from carrel.auth.errors_people import UserFileInvalid, UserLineInvalid
 from carrel.auth.hashing import Passwords
@@ -42,7 +43,7 @@ class Registry:
     def show(self, query: str | None, *, as_json: bool) -> None:
         async def work(database: Database) -> list[UserRecord]:
             async with database.transaction(Role.GATE) as db:
-                return await People(db).all(UserFilter(q=query))
+                return await People(db, SYSTEM).all(UserFilter(q=query))
 
         for user in self._with_database(work):
             typer.echo(json.dumps(asdict(user), default=str, ensure_ascii=False) if as_json else _line(user))
@@ -59,7 +60,7 @@ class Registry:
                 if line.organization == DEFAULT_SLUG:
                     await Organizations(db).ensure_default()
                 await Roll(db, now()).create(line, hashed)
-                return await People(db).link(line.email) if hashed is None else None
+                return await People(db, SYSTEM).link(line.email) if hashed is None else None
 
         token = self._with_database(work)
         say(f"The account {line.email} was made.")
@@ -71,7 +72,7 @@ class Registry:
 
         async def work(database: Database) -> UserRecord:
             async with database.transaction(Role.GATE) as db:
-                people = People(db)
+                people = People(db, SYSTEM)
                 return await people.change((await people.by_email(email)).id, UserChange(**wanted))
 
         typer.echo(_line(self._with_database(work)))
@@ -79,7 +80,7 @@ class Registry:
     def forget_factor(self, email: str) -> None:
         async def work(database: Database) -> None:
             async with database.transaction(Role.GATE) as db:
-                people = People(db)
+                people = People(db, SYSTEM)
                 await people.forget_factor((await people.by_email(email)).id)
 
         self._with_database(work)
