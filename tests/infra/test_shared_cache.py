@@ -132,6 +132,20 @@ async def test_an_answer_that_waits_for_a_busy_process_is_no_silence(speaker):
     await cache.close()
 
 
+async def test_an_answer_that_needs_many_turns_of_a_busy_process_is_no_silence(speaker):
+    cache = SharedCache.of(speaker.settings, patience=0.05)
+
+    async def answer(client: object) -> bool:
+        # A new connection is made in about so many turns, and each is as late as they are under 200 clients.
+        for _ in range(12):
+            time.sleep(0.06)  # noqa: ASYNC251
+            await asyncio.sleep(0)
+        return True
+
+    assert await cache.ask(answer)
+    await cache.close()
+
+
 @pytest.mark.parametrize("url", ["cache", "http://cache", "redis://cache:port/0", "redis://u:hidden@[::1/0"])
 def test_an_address_that_is_none_is_refused_in_words(url):
     with pytest.raises(CacheMisconfigured) as refused:
