@@ -19,6 +19,9 @@ administration = Router(prefix="/api/admin/jobs", tags=["administration"])
 
 Jobs = Annotated[Queue, provided(Queue)]
 Name = Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00]*$")]
+_TEXT = {"type": "string"}
+EVENT = {"type": "object", "properties": {"id": _TEXT, "event": _TEXT, "data": _TEXT}, "required": ["event", "data"]}
+"""Before 3.2 a document of OpenAPI describes one event and means a stream of them."""
 
 
 async def _wanted(
@@ -54,7 +57,7 @@ async def get_job(job_id: UUID, queue: Jobs) -> JobDetail:
     operation_id="follow_job",
     dependencies=[requires("read")],
     response_class=StreamingResponse,
-    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "Events."}},
+    responses={200: {"content": {"text/event-stream": {"schema": EVENT}}, "description": "Events."}},
 )
 async def follow_job(job_id: UUID, queue: Jobs, stream: Annotated[Stream, provided(Stream)]) -> StreamingResponse:
     """Follow a job as server-sent events: `progress` at once and after each change, `done` when it has ended.
