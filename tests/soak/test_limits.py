@@ -163,7 +163,7 @@ async def half(place: Place, counting: Member, fillers: list[Member]) -> tuple[i
             if turn % (len(fillers) + 1) and filler.begun < filler.most:
                 filler.heard(await answered(client, "POST", **question(filler, turn)))
             else:
-                asked = {"url": "/api/jobs?limit=1", "headers": counting.headers}
+                asked: dict[str, Any] = {"url": "/api/jobs?limit=1", "headers": counting.headers}
                 counting.heard(await answered(client, "GET", **asked))
 
     async with httpx.AsyncClient(base_url=place.server.url, timeout=60, trust_env=False, limits=limits) as client:

@@ -21,8 +21,8 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 DESCRIPTION = """Documents go in; passages come out, each with its document, version, page and character range.
 
 Send your key as `X-API-Key: ck_...` or `Authorization: Bearer ck_...`, the token of a login or of a tenant as
-`Authorization: Bearer`. Every failure is `application/problem+json` with a stable `code`, a `request_id` and, where there
-is something to do, a `hint`. Changing POSTs accept an `Idempotency-Key`."""
+`Authorization: Bearer`. Every failure is `application/problem+json` with a stable `code`, a `request_id` and, where
+there is something to do, a `hint`. Changing POSTs accept an `Idempotency-Key`."""
 
 
 @dataclass(frozen=True, slots=True)
