@@ -68,6 +68,7 @@ class Resident:
     invitation: str
     group: str
     collection: str
+    domain: str
     cursors: dict[str, str]
 
     @property
@@ -148,6 +149,7 @@ async def settled(home: Home, side: str) -> Resident:
         invitation=open_one["id"],
         group=group,
         collection=collection,
+        domain=await made(organisation, "/api/organization/domains", host=f"{word}.example.org"),
         cursors=cursors,
     )
 

@@ -35,6 +35,7 @@ from tests.isolation.conftest import (
 from tests.isolation.conftest import UUID as ID
 from tests.isolation.operators import OPERATED, operators_key
 from tests.isolation.rows_audit import AUDIT
+from tests.isolation.rows_domains import DOMAINS
 from tests.isolation.rows_factors import FACTORS
 from tests.isolation.rows_keys import KEYS
 
@@ -269,7 +270,7 @@ TABLE |= ACCESS | {
     "list_groups": listing("/api/organization/groups"),
     "list_collections": listing("/api/collections"),
 }
-TABLE |= FACTORS
+TABLE |= FACTORS | DOMAINS
 # Made without a caller and without a database; each shows the same to everybody.
 PAGES = {"/openapi.json"}
 

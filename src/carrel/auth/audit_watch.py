@@ -46,6 +46,7 @@ ACTIONS: Mapping[str, Action] = {
     "invalid-refresh-token": Action.CREDENTIALS_REFUSED,
     "link-not-valid": Action.CREDENTIALS_REFUSED,
     "invalid-cursor": Action.ACCESS_REFUSED,
+    "wrong-organization": Action.ACCESS_REFUSED,
 }
 """What a refusal is, by the code of its problem."""
 UNSAMPLED = frozenset({Action.LOGIN_FAILED})

@@ -28,6 +28,9 @@ class Recent(Generic[Value]):
         self._entries.move_to_end(key)
         return value
 
+    def forget(self, key: bytes) -> None:
+        self._entries.pop(key, None)
+
     def put(self, key: bytes, value: Value, *, until: float) -> None:
         """Keep a value. Asking for it later does not make it live longer."""
         self._entries[key] = (until, value)

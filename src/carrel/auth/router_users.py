@@ -59,9 +59,10 @@ async def verify_registration(wanted: Verification, device: From, doors: Doors) 
 async def login(wanted: Login, device: From, visit: Visiting, doors: Doors) -> SignedIn | SignedInByCookie:
     """Begin a session. Wrong passwords and unknown addresses are answered alike; both count as attempts.
 
-    With `cookie`, the session is kept by the browser, and the answer holds no tokens but `csrf_token`.
+    At a host of an organization it begins there unless `organization` names another. With `cookie`, the session is kept
+    by the browser, and the answer holds no tokens but `csrf_token`.
     """
-    return await visit.begun(doors.desk, await doors.logins(device).login(wanted), cookie=wanted.cookie)
+    return await visit.begun(doors.desk, await doors.logins(device).login(visit.meant(wanted)), cookie=wanted.cookie)
 
 
 @router.post("/refresh", operation_id="refresh_tokens")

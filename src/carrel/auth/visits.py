@@ -8,7 +8,8 @@ from fastapi import Depends, Request, Response
 from carrel.auth.browsers import Browsers
 from carrel.auth.desk import Desk
 from carrel.auth.login import Logins
-from carrel.auth.schemas_users import Refresh, SignedIn, SignedInByCookie
+from carrel.auth.schemas_users import Login, Refresh, SignedIn, SignedInByCookie
+from carrel.infra.web.scope import home_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,11 @@ class Visit:
 
     request: Request
     response: Response
+
+    def meant(self, wanted: Login) -> Login:
+        """The login, which begins in the organisation that the host belongs to unless it names another."""
+        home = home_of(self.request)
+        return wanted if wanted.organization or home is None else wanted.model_copy(update={"organization": home})
 
     async def begun(self, desk: Desk, signed: SignedIn, *, cookie: bool) -> SignedIn | SignedInByCookie:
         """What a login is answered with: tokens, or cookies where those were asked for."""

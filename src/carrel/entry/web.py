@@ -14,6 +14,7 @@ from fastapi import APIRouter, FastAPI, Request
 from carrel.admin import router as admin
 from carrel.auth import router as auth
 from carrel.auth import router_audit as audit
+from carrel.auth import router_domains as domains
 from carrel.auth import router_factors as factors
 from carrel.auth import router_groups as groups
 from carrel.auth import router_members as members
@@ -25,6 +26,7 @@ from carrel.auth.adminkey import ensure_admin_key
 from carrel.auth.audit_watch import Watch
 from carrel.auth.authenticator import Authenticator
 from carrel.auth.desk import Desk
+from carrel.auth.homes import Homes
 from carrel.auth.keyring import ring_of
 from carrel.auth.usage import KeyUsage
 from carrel.documents import router as documents
@@ -44,6 +46,7 @@ from carrel.jobs import router as jobs
 from carrel.ops import router as ops
 from carrel.search import router as search
 from carrel.tenants import router as tenants
+from carrel.tenants import router_branding as branding
 from carrel.tenants.repository_searches import SearchCounts
 from carrel.tenants.stock import SearchStock
 
@@ -53,6 +56,7 @@ ROUTERS += [audit.router, tokens.router, groups.router, collections.router]
 OPERATORS = [admin.router]
 ROUTERS += OPERATORS
 ROUTERS += [people.router, factors.router, openid.router]
+ROUTERS += [domains.router, domains.operation, branding.router, branding.shown]
 CURSOR_KEY = "cursors"
 GRACE = 2
 
@@ -75,6 +79,7 @@ async def equipped(house: House, model: LazyModel) -> AsyncIterator[Kit]:
     await ensure_admin_key(house.database, house.data_dir, house.settings.admin_api_key)
     authenticator, desk = Authenticator(house.database, ring), Desk.of(settings, house.database, ring)
     watch, usage = Watch(house.database), KeyUsage(house.database)
+    homes = Homes(house.database)
 
     async def identify(request: Request) -> Caller:
         return await desk.browsers.caller_of(request, authenticator)
@@ -92,8 +97,10 @@ async def equipped(house: House, model: LazyModel) -> AsyncIterator[Kit]:
                 limiter=Limiter.of(house.settings.limits, house.cache),
                 observer=watch,
                 count=usage.note,
+                home_of=homes.home_of,
             )
     finally:
+        await homes.close()
         await usage.close()
         await watch.close()
         await desk.close()
@@ -128,7 +135,9 @@ def server_of(app: FastAPI) -> Server:
 
 async def serve(settings: Settings, listener: socket.socket) -> None:
     """Answer on `listener` until SIGTERM; requests that are being answered get two seconds to end."""
-    around = Surroundings(settings.limits.trusted_proxies, settings.web.cors_origins, settings.hosts)
+    around = Surroundings(
+        settings.limits.trusted_proxies, settings.web.cors_origins, settings.hosts, settings.own_hosts
+    )
     app = build(routers(settings.tenancy), settings.objects, surroundings=around)
     server = server_of(app)
 

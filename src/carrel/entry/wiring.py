@@ -13,6 +13,7 @@ from carrel.auth.audit import SERVER
 from carrel.auth.audit_reading import AuditCheck, AuditExport, AuditLog, ServerLog
 from carrel.auth.audit_sampling import Sampler
 from carrel.auth.desk import Desk
+from carrel.auth.domains import AllDomains, Domains, Verification
 from carrel.auth.entrance import Entrance
 from carrel.auth.factors import Factors
 from carrel.auth.groups import Groups
@@ -35,6 +36,7 @@ from carrel.index.schemas import Recipe
 from carrel.index.service import Index, Lookup, numbers
 from carrel.infra.blobs import Blobs
 from carrel.infra.db import Role, Transaction
+from carrel.infra.dns import Resolver, servers_of
 from carrel.infra.models import AsyncEmbedder, Tokenizer
 from carrel.infra.web import Scope
 from carrel.infra.web.scope import OPERATOR, Provider, require
@@ -46,6 +48,7 @@ from carrel.jobs.following import Followers
 from carrel.jobs.service import Job, Queue, Registry
 from carrel.ops.service import Health, Overview
 from carrel.search.service import Search
+from carrel.tenants.branding import Brandings, OwnBranding
 from carrel.tenants.service import Home, Usage, UsageReports
 from carrel.tenants.stock import Allowance, SearchStock
 
@@ -134,6 +137,7 @@ def for_requests(house: House, encoder: AsyncEmbedder, desk: Desk, searches: Sea
         **for_people(desk),
         **for_auditors(),
         **for_organizations(rooms, searches),
+        **for_domains(house),
         **reached.providers(),
         Search: lambda scope: Search(
             Lookup.of(scope.snapshot, scope.tenant, tools.recipe, scope.caller.access),
@@ -165,6 +169,20 @@ def for_organizations(rooms: Rooms, searches: SearchStock) -> Mapping[type, Prov
         UsageReports: lambda scope: UsageReports(scope.db, scope.tenant, searches.unused),
         Operation: operation,
         Billing: billing,
+    }
+
+
+def for_domains(house: House) -> Mapping[type, Provider]:
+    """What endpoints for names and looks of organisations ask for."""
+    own, resolver = house.settings.own_hosts, Resolver(servers_of(house.settings.domains.dns_servers))
+    return {
+        Domains: lambda scope: Domains(scope.gate, scope.tenant, scope.caller.subject, own),
+        AllDomains: lambda scope: AllDomains(scope.gate, scope.caller.subject, own),
+        Verification: lambda scope: Verification(
+            scope.database, scope.tenant, scope.caller.subject, own, resolver.texts
+        ),
+        OwnBranding: lambda scope: OwnBranding(scope.db, scope.tenant),
+        Brandings: lambda scope: Brandings(scope.database),
     }
 
 

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from carrel.infra.dns import address_of
+
 
 def _seconds(value: object) -> object:
     if not isinstance(value, str):
@@ -306,6 +308,21 @@ class Tenancy(BaseSettings):
     """False: everything belongs to the organisation `default`, and none is added."""
 
 
+def _addresses(given: Sequence[str]) -> Sequence[str]:
+    for one in given:
+        address_of(one)
+    return given
+
+
+class Domains(BaseSettings):
+    """How the domains of organisations are verified."""
+
+    model_config = SettingsConfigDict(env_prefix="DOMAIN_", env_file=".env", extra="ignore")
+
+    dns_servers: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_addresses)] = ()
+    """Resolvers, such as `192.0.2.1, [2001:db8::1]:5353`. Unset: those of the machine."""
+
+
 class Settings(BaseSettings):
     """Everything, by concern. The prefix of a class is the prefix of its variables."""
 
@@ -380,6 +397,17 @@ class Settings(BaseSettings):
     @cached_property
     def web(self) -> Web:
         return Web()
+
+    @cached_property
+    def domains(self) -> Domains:
+        return Domains()
+
+    @property
+    def own_hosts(self) -> Sequence[str]:
+        """The server's own names, which no organisation can have."""
+        named = [one for one in self.web.allowed_hosts or () if one != "*"]
+        public = _bracketed(urlsplit(self.accounts.public_url).hostname or "")
+        return (*named, public, _bracketed(self.server.host), "127.0.0.1", "localhost", "[::1]")
 
     @property
     def hosts(self) -> Sequence[str]:

@@ -79,3 +79,15 @@ class SearchQuotaExceeded(QuotaExceeded):
     """The organisation has made as many searches today as it may. Days turn at 00:00 UTC."""
 
     code, title = "search-quota-exceeded", "Daily search quota exceeded"
+
+
+class InvalidLogo(Problem):
+    """A logo is a PNG, JPEG or WebP picture of at most 256 kB, sent as base64."""
+
+    code, title, status = "invalid-logo", "The logo cannot be taken", 422
+
+
+class LogoNotFound(Problem):
+    """The host belongs to nobody who has a logo."""
+
+    code, title, status = "logo-not-found", "There is no logo", 404

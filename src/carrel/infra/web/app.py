@@ -34,7 +34,9 @@ class Surroundings:
     origins: Sequence[str] = ()
     """Pages of these may call from a browser."""
     hosts: Sequence[str] = (ANY,)
-    """The names that the server answers to."""
+    """The names that the server answers to, beside those of organisations."""
+    own: Sequence[str] = ()
+    """The names that no organisation can have."""
 
 
 NOTHING_BETWEEN = Surroundings()
@@ -63,7 +65,7 @@ def build(
     # The last one added is the outermost: it meets the request first and sees its answer last.
     app.add_middleware(BodyLimit, json=limits.json_max_bytes, upload=limits.upload_max_bytes)
     app.add_middleware(Head)
-    app.add_middleware(Hosts, allowed=surroundings.hosts)
+    app.add_middleware(Hosts, allowed=surroundings.hosts, own=surroundings.own)
     app.add_middleware(Observe)
     app.add_middleware(Tell)
     if surroundings.origins:

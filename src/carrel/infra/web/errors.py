@@ -24,6 +24,12 @@ class Forbidden(Problem):
     code, title, status = "forbidden", "These credentials may not do this", 403
 
 
+class WrongOrganization(Problem):
+    """The credentials are good, but the name that the request was sent to belongs to another organisation."""
+
+    code, title, status = "wrong-organization", "This host belongs to another organization", 403
+
+
 class NotFound(Problem):
     """There is no such path."""
 

@@ -1,11 +1,14 @@
 """By which names the server may be called."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from carrel.core.errors import Problem
+from carrel.core.ids import TenantId
 from carrel.infra.web.errors import BadRequest, HostNotAllowed
 from carrel.infra.web.middleware import QUIET
 from carrel.infra.web.problems import LONGEST_NAME, render
@@ -16,11 +19,13 @@ ANY = "*"
 class Hosts:
     """Refuses requests for a name that is not this server's, and requests that name two.
 
-    Health and metrics answer to any name: whoever asks for them knows the machine by its address.
+    A name that an organisation was verified for is good too, and the request knows whose it is. `own` are names that
+    never are an organisation's. Health and metrics answer to any name: whoever asks for them knows the machine by its
+    address.
     """
 
-    def __init__(self, app: ASGIApp, allowed: Iterable[str]) -> None:
-        self.app, self._allowed = app, tuple(allowed)
+    def __init__(self, app: ASGIApp, allowed: Iterable[str], own: Iterable[str] = ()) -> None:
+        self.app, self._allowed, self._own = app, tuple(allowed), tuple(own)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in QUIET:
@@ -28,12 +33,32 @@ class Hosts:
             return
         named = Headers(scope=scope).getlist("host")
         if len(named) > 1:
-            problem = BadRequest("The request has more than one header Host.", hint="Send the header Host once.")
-            await render(Request(scope), problem)(scope, receive, send)
-        elif not is_allowed(name_of(named[0] if named else ""), self._allowed):
-            await render(Request(scope), _refused(named))(scope, receive, send)
+            problem: Problem | None = BadRequest(
+                "The request has more than one header Host.", hint="Send the header Host once."
+            )
         else:
-            await self.app(scope, receive, send)
+            problem = await self._settle(scope, named)
+        await (self.app if problem is None else render(Request(scope), problem))(scope, receive, send)
+
+    async def _settle(self, scope: Scope, named: Sequence[str]) -> Problem | None:
+        """Note whose the name is. Gives why the request is refused, if it is."""
+        name = name_of(named[0] if named else "")
+        is_good, failure, home = is_allowed(name, self._allowed), None, None
+        try:
+            home = await self._home_of(scope, name)
+        except Problem as problem:
+            # Nobody can tell now whose the name is; one that is good anyway goes on as the server's own.
+            failure = problem
+        scope.setdefault("state", {})["home"] = home
+        return None if is_good or home is not None else failure or _refused(named)
+
+    async def _home_of(self, scope: Scope, name: str) -> TenantId | None:
+        app: Any = scope.get("app")
+        kit = getattr(app.state, "kit", None) if app is not None else None
+        if kit is None or kit.home_of is None or is_allowed(name, self._own):
+            return None
+        found: TenantId | None = await kit.home_of(name)
+        return found
 
 
 def name_of(host: str) -> str:

@@ -15,7 +15,7 @@ from carrel.infra.web.caller import Caller
 from carrel.infra.web.errors import UnsupportedMediaType
 from carrel.infra.web.idempotency import Fingerprint, Ledger, replay
 from carrel.infra.web.reading import StrictRequest
-from carrel.infra.web.scope import CarriesSecret, Kit, Requirement, Scope, require
+from carrel.infra.web.scope import CarriesSecret, Kit, Requirement, Scope, require, require_home
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 CHANGING = frozenset({"write", "admin", "account", "owner", "operator"})
@@ -95,6 +95,7 @@ async def _enter(kit: Kit, terms: Terms, request: Request) -> Scope:
 async def _admit(kit: Kit, caller: Caller, scope: str, request: Request) -> None:
     try:
         await limiting.charge(kit.limiter, caller, scope, request)
+        require_home(request, caller)
         require(caller, scope)
     except Problem:
         kit.count(caller, scope, refused=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar, cast
 
 from fastapi import Depends, Request
 from pydantic import BaseModel
@@ -12,7 +12,7 @@ from carrel.core.ids import TenantId
 from carrel.infra.db import Database, Role, Transaction
 from carrel.infra.limits import Limiter
 from carrel.infra.web.caller import Caller
-from carrel.infra.web.errors import Forbidden
+from carrel.infra.web.errors import Forbidden, WrongOrganization
 
 if TYPE_CHECKING:
     from carrel.infra.web.paging import Cursors
@@ -21,6 +21,8 @@ T = TypeVar("T")
 Provider = Callable[["Scope"], object]
 OPERATOR = "operator"
 Identify = Callable[[Request], Awaitable[Caller]]
+HomeOf = Callable[[str], Awaitable[TenantId | None]]
+"""Whose a host is: the organisation's that was verified for it, or None."""
 AfterCommit = Callable[[], Awaitable[tuple[int, BaseModel]]]
 """Run once the work is committed; gives the status and the body of the answer."""
 
@@ -55,6 +57,8 @@ class Kit:
     """None: everybody may call as often as they like."""
     observer: Observer | None = None
     count: Count = uncounted
+    home_of: HomeOf | None = None
+    """None: no host belongs to an organisation."""
 
 
 class Scope:
@@ -168,6 +172,21 @@ def require(caller: Caller, scope: str) -> None:
         )
 
 
+def home_of(request: Request) -> TenantId | None:
+    """The organisation that the name belongs to which the request was sent to; None: it is the server's own."""
+    home: TenantId | None = getattr(request.state, "home", None)
+    return home
+
+
+def require_home(request: Request, caller: Caller) -> None:
+    """Raises `WrongOrganization` for credentials of one organisation at a host of another."""
+    if home_of(request) not in {None, caller.tenant}:
+        raise WrongOrganization(
+            "These credentials belong to another organization than this host.",
+            hint="Call your organization's own host, or the name of the server itself.",
+        )
+
+
 def requires(scope: str) -> Any:
     """Only callers whose credentials hold `scope` (or `admin`) may use this route."""
     return Depends(Requirement(scope))
@@ -192,3 +211,12 @@ def provided(kind: type[T]) -> Any:
         return current(request).provide(kind)
 
     return Depends(provide)
+
+
+# Asynchronous, although nothing is awaited: the framework would run a plain function in a thread.
+async def _meant(request: Request) -> TenantId | None:
+    return home_of(request)
+
+
+Meant = Annotated[TenantId | None, Depends(_meant)]
+"""The organisation that a request means by the host that it was sent to, be its sender known or not."""
