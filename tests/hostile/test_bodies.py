@@ -40,9 +40,12 @@ GOOD: dict[str, dict[str, Any]] = {
     },
     "/api/tokens": {"scopes": ["search"], "expires_in": 60, "subject": "Lina", "filter": {"tags": ["a"]}},
     "/api/organization/groups": {"name": "Law", "description": "Those with robes."},
+    "/api/organization/domains": {"host": "search.example.org"},
+    "/api/organization/branding": {"display_name": "Acme", "primary_color": "#123456", "logo": "iVBORw0KGgo="},
     "/api/collections": {"name": "Leases", "slug": "leases", "description": "All of them", "metadata": {"a": 1}},
 }  # fmt: skip
 FOR_OPERATORS = {"/api/admin/organizations"}
+PATCHED = {"/api/organization/branding"}
 BY_PEOPLE = {None, "account", "owner"}
 """The scopes that no key has."""
 FIELDS = [
@@ -102,7 +105,8 @@ WRONG: list[Any] = [
 async def post(acme, path: str, body: bytes):
     key = acme.keys[ALL] if path not in FOR_OPERATORS else (acme.home.house.data_dir / "admin.key").read_text().strip()
     headers = {KEY: key, "Content-Type": "application/json"}
-    return await acme.home.http.post(path, content=body, headers=headers)
+    method = "PATCH" if path in PATCHED else "POST"
+    return await acme.home.http.request(method, path, content=body, headers=headers)
 
 
 def changed(path: str, at: tuple[str, ...], value: Any) -> bytes:
