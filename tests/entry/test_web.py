@@ -70,6 +70,8 @@ class TestTheDescription:
             "/api/auth/password/forgot",
             "/api/auth/password/reset",
             "/api/auth/invitations/accept",
+            "/api/branding",
+            "/api/branding/logo",
         }
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import psycopg
 from hypothesis import given, settings
@@ -138,11 +139,13 @@ async def _live(dsn: str, plan: list[tuple[str, int]], crowd: int) -> None:
 
 @asynccontextmanager
 async def _town(dsn: str) -> AsyncIterator[Town]:
-    database = Database.at(dsn, DatabaseSettings(), purpose="test")
+    database = Database.at(dsn, DatabaseSettings(connect_timeout=timedelta(seconds=60)), purpose="test")
     await database.open()
     try:
         for pool in (database.primary, database.reads):
             await pool.resize(1, 1)
+            # A connection that was given up is made anew, which takes its time on a busy machine.
+            pool.timeout = 60.0
         yield Town(database, [await given_organisation(database) for _ in range(2)])
     finally:
         await database.close()
