@@ -53,10 +53,10 @@ from carrel.tenants.stock import SearchStock
 ROUTERS = [ops.router, documents.router, index.router, search.router, jobs.router, jobs.administration, auth.router]
 ROUTERS += [users.router, users.published, members.router, tenants.router]
 ROUTERS += [audit.router, tokens.router, groups.router, collections.router]
-OPERATORS = [admin.router]
+OPERATORS = [admin.router, domains.operation]
 ROUTERS += OPERATORS
 ROUTERS += [people.router, factors.router, openid.router]
-ROUTERS += [domains.router, domains.operation, branding.router, branding.shown]
+ROUTERS += [domains.router, branding.router, branding.shown]
 CURSOR_KEY = "cursors"
 GRACE = 2
 
