@@ -52,7 +52,7 @@ Ids = Annotated[list[UUID], Field(min_length=1, max_length=MOST), AfterValidator
 class Limited(BaseModel):
     """What a key is limited to; null: not limited in this."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     expires_at: Expiry | None = None
     """When the key stops working; never when null."""
@@ -68,6 +68,12 @@ class Limited(BaseModel):
 
 class KeyRequest(Limited):
     """A key that an administrator wants to have made."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"name": "Web site", "scopes": ["search"], "tags": ["guests"], "rate_limit": 60}]
+        }
+    )
 
     name: KeyName
     """What people call the key."""
@@ -91,7 +97,7 @@ class KeyChange(Limited):
 class Rotation(BaseModel):
     """How a key is to be replaced."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     overlap_seconds: int = Field(default=86_400, ge=0, le=604_800, strict=True)
     """How long the old key goes on working beside the new one, so that everybody who has it can change over."""

@@ -32,7 +32,7 @@ Secret = Annotated[str, Field(min_length=1, max_length=200, repr=False)]
 class Body(BaseModel):
     """Says nothing but what it is asked: a member that is not known is refused."""
 
-    model_config = ConfigDict(extra="forbid", str_strip_whitespace=False)
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=False, use_attribute_docstrings=True)
 
 
 class Registration(Body):

@@ -62,7 +62,7 @@ class Organization:
 class Quotas(BaseModel):
     """What is said about quotas: a number, null for no limit, or nothing."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     max_documents: Count | None = None
     max_storage_mb: Megabytes | None = None

@@ -260,6 +260,12 @@ class TestCommands:
         assert words[-2] == "-d"
         assert json.loads(words[-1]) == text
 
+    def test_a_whole_number_is_shown_as_one(self):
+        # FastAPI writes the limits of whole numbers as fractions, and strict members refuse those.
+        schema = {"type": "object", "properties": {"rate_limit": {"type": "integer", "minimum": 1.0}}}
+
+        assert json.dumps(sample(schema, {})) == '{"rate_limit": 1}'
+
     def test_the_header_takes_keys_and_the_tokens_of_people(self):
         [command] = commands("get", "/api/auth/me", {"security": [{}]}, {})
 

@@ -128,5 +128,6 @@ def _value(schema: Schema) -> Any:
     if kind == "string":
         return FORMATS.get(schema.get("format", ""), "text")
     if kind in {"integer", "number"}:
-        return schema.get("minimum", 1)
+        least = schema.get("minimum", 1)
+        return int(least) if kind == "integer" else least
     return False if kind == "boolean" else None
