@@ -15,7 +15,7 @@ GrantedScope = Literal["read", "search", "write"]
 class TokenFilter(BaseModel):
     """Which documents the token reaches, of those that the key reaches. All that is given must hold."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     tags: Tags | None = None
     """The document holds at least one of these."""
@@ -28,7 +28,13 @@ class TokenFilter(BaseModel):
 class TokenRequest(BaseModel):
     """A token that the holder of a key wants to hand on."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        use_attribute_docstrings=True,
+        json_schema_extra={
+            "examples": [{"filter": {"tags": ["customer-17"]}, "scopes": ["search"], "expires_in": 900}]
+        },
+    )
 
     filter: TokenFilter
     """`{}`: all that the key reaches."""

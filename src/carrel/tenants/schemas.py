@@ -76,6 +76,10 @@ class Quotas(BaseModel):
 class NewOrganization(Quotas):
     """An organisation that an operator wants to have made."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"name": "Acme", "slug": "acme", "tier": "free", "with_key": True}]}
+    )
+
     name: Name
     slug: Slug
     tier: TierName | None = None
