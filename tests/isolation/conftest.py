@@ -120,6 +120,8 @@ async def settled(home: Home, side: str) -> Resident:
         failed = await organisation.ended(upload.json()["id"])
     waiting = await organisation.add(f"Waiting {word}", external_id=f"fourth {word}", **about)
     sleep(home, waiting["job_id"])
+    looks = await organisation.call("PATCH", "/api/organization/branding", json={"display_name": word})
+    assert looks.status_code == 200, looks.text
     owner = await hired(organisation, "owner", word)
     member = await hired(organisation, "member", word)
     open_one = await invited(organisation, "viewer", f"guest@{word}.test")

@@ -49,7 +49,7 @@ async def own_decision(us: Resident) -> Call:
 
 
 async def own_looks(us: Resident) -> Call:
-    body = {"display_name": us.word, "primary_color": "#123456", "logo": PICTURE}
+    body = {"display_name": "A new name", "primary_color": "#123456", "logo": PICTURE}
     return Call("PATCH", "/api/organization/branding", 200, {"json": body})
 
 
